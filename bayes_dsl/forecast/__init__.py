@@ -1,0 +1,1 @@
+"""What will the next run reach?"""

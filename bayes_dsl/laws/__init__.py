@@ -1,0 +1,1 @@
+"""What loss should a run have?"""
