@@ -1,0 +1,32 @@
+# Every command makes its own environment first; a second call finds it made.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint lock clean
+
+help:
+	@echo "make demo    run the main job on a table that ships with the package; results in demo/"
+	@echo "make test    style, types, the map's arrows, and all tests"
+	@echo "make lint    the same without the tests"
+	@echo "make lock    pin the newest versions of everything anew"
+	@echo "make clean   remove the environment and everything that was made"
+
+setup:
+	@PYTHON="$(PYTHON)" bash .ci/setup
+
+demo: setup
+	.venv/bin/bayes-dsl demo
+
+test: lint
+	.venv/bin/python -m pytest -n 2
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports --no-logo
+
+lock: setup
+	bash .ci/lock
+
+clean:
+	rm -rf .venv .venv-* demo dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
