@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import keyword
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jax.typing import ArrayLike
 
 from bayes_dsl.errors import Fault, InputError
 
 Support = Literal["positive", "real"]
 Values = Mapping[str, jax.Array]
 LogLoss = Callable[[Values, Values], jax.Array]
+
+INPUT_COLUMNS: Mapping[str, str] = MappingProxyType(
+    {"N": "params", "D": "tokens", "N_S": "params", "D_S": "tokens", "L_T": "teacher_loss"}
+)
+"""The column of the run table that holds each input of a law: parameters, tokens, nats per token."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,8 +53,24 @@ class Role:
 class Law:
     """An equation with named parameters: no probability, no data, no defaults. Hashable, never traced.
 
-    `limits` states in words what the equation becomes at its edges; each is a test of the conformance
-    suite. `tests/laws/test_conformance.py` runs over every registered law.
+    Attributes
+    ----------
+    name : str
+        What tables and messages call it.
+    parameters : tuple of Parameter
+        Its coefficients; their names are those of every draw, table and plot.
+    roles : tuple of Role
+        The equation for each role of a run that the law explains.
+    source : str
+        Where the equation comes from.
+    limits : tuple of str
+        What the equation becomes at its edges; each is a test of the conformance suite, which runs over
+        every registered law.
+
+    Raises
+    ------
+    InputError
+        No role, a repeated name, or a name that cannot be a keyword argument; every breach is listed.
     """
 
     name: str
@@ -54,14 +79,44 @@ class Law:
     source: str
     limits: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        faults = tuple(self._faults())
+        if faults:
+            raise InputError(faults)
+
+    def _faults(self) -> Iterator[Fault]:
+        where = f"law {self.name}"
+        roles = tuple(role.name for role in self.roles)
+        if not roles:
+            rule = "a law explains the runs of at least one role"
+            yield Fault(where=where, what="roles", value="()", rule=rule, remedy="Give it a Role")
+        for what, given in (("parameter", self.names), ("role", roles)):
+            for name in sorted({name for name in given if given.count(name) > 1}):
+                rule = f"each {what} has a name of its own"
+                yield Fault(where=where, what=what, value=name, rule=rule, remedy="Rename one of them")
+        for name in (*self.names, *(name for role in self.roles for name in role.inputs)):
+            if not name.isidentifier() or keyword.iskeyword(name):
+                rule = "the names of parameters and inputs are Python names"
+                remedy = "Use letters, digits and underscores, such as A_prime"
+                yield Fault(where=where, what="name", value=repr(name), rule=rule, remedy=remedy)
+
     @property
     def names(self) -> tuple[str, ...]:
+        """The parameters' names, in the law's order."""
         return tuple(parameter.name for parameter in self.parameters)
 
     def explains(self, role: str) -> bool:
+        """Whether the law says anything about runs of this role."""
         return any(known.name == role for known in self.roles)
 
     def role(self, name: str) -> Role:
+        """The equation for the runs of one role.
+
+        Raises
+        ------
+        InputError
+            The law does not explain runs of that role.
+        """
         for known in self.roles:
             if known.name == name:
                 return known
@@ -76,10 +131,60 @@ class Law:
             )
         )
 
-    def log_loss(self, role: str, parameters: Values, inputs: Values) -> jax.Array:
-        """ln(loss / (nats per token)) of runs of one role; arrays broadcast against each other."""
-        return self.role(role).log_loss(parameters, inputs)
+    def log_loss(
+        self, role: str, parameters: Mapping[str, ArrayLike], inputs: Mapping[str, ArrayLike]
+    ) -> jax.Array:
+        """ln(loss / (nats per token)) of runs of one role; arrays broadcast against each other.
 
-    def loss(self, role: str, parameters: Values, inputs: Values) -> jax.Array:
-        """Loss in nats per token of runs of one role; arrays broadcast against each other."""
+        Parameters
+        ----------
+        role : str
+            A role that the law explains.
+        parameters : mapping of str to array_like
+            A value for each of the law's parameters; others are ignored, so that one set of draws serves
+            a law and the laws inside it.
+        inputs : mapping of str to array_like
+            A value for each input of the role (`N`, `D`: parameters, tokens; `L_T`: nats per token).
+            Integers are taken as floats: 32-bit ones would overflow.
+
+        Raises
+        ------
+        InputError
+            The law lacks the role, or a parameter or input is missing.
+        """
+        known = self.role(role)
+        return known.log_loss(
+            _arrays(self.names, parameters, where=f"law {self.name}", what="parameters"),
+            _arrays(known.inputs, inputs, where=f"law {self.name}, {role} runs", what="inputs"),
+        )
+
+    def loss(
+        self, role: str, parameters: Mapping[str, ArrayLike], inputs: Mapping[str, ArrayLike]
+    ) -> jax.Array:
+        """Loss in nats per token of runs of one role: the exponential of `log_loss`, called the same way."""
         return jnp.exp(self.log_loss(role, parameters, inputs))
+
+
+def _arrays(names: tuple[str, ...], given: Mapping[str, ArrayLike], *, where: str, what: str) -> Values:
+    """The named values as floating-point arrays."""
+    missing = [name for name in names if name not in given]
+    if missing:
+        raise InputError(
+            Fault(
+                where=where,
+                what=what,
+                value=", ".join(sorted(given)) or "none",
+                rule=f"{', '.join(missing)} missing",
+                remedy=f"Give {', '.join(names)}",
+            )
+        )
+    return {name: _floating(given[name]) for name in names}
+
+
+def _floating(value: ArrayLike) -> jax.Array:
+    # Token counts come as 64-bit integers, which JAX in its default mode would cut to 32 bits.
+    if isinstance(value, int):
+        return jnp.asarray(float(value))
+    if isinstance(value, np.ndarray | np.generic) and not np.issubdtype(value.dtype, np.floating):
+        return jnp.asarray(value.astype(np.float64))
+    return jnp.asarray(value)

@@ -1,4 +1,4 @@
-"""The distillation law: the loss of a student, as a function of its size, its tokens and its teacher's loss."""
+"""The distillation law: the loss of a student of given size, tokens and teacher's loss."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ class Published:
     remark : str
         What a reader must know before using them.
     interval_prob : float or None
-        Probability of the estimates' intervals (confidence intervals, by bootstrap), None where none is printed.
+        Probability of the estimates' bootstrap confidence intervals, None where none are printed.
     """
 
     name: str
@@ -70,7 +70,7 @@ class Published:
 
     @property
     def parameters(self) -> dict[str, float]:
-        """The point estimates by parameter name: a new dict at each call, so that changing it changes nothing."""
+        """The point estimates by parameter name, a new dict at each call."""
         return {estimate.name: estimate.value for estimate in self.estimates}
 
     def estimate(self, name: str) -> Estimate:
@@ -105,10 +105,11 @@ HOFFMANN = Published(
         Estimate(name="alpha", value=0.33917),
         Estimate(name="beta", value=0.28491),
     ),
-    source="Hoffmann et al., Training Compute-Optimal Large Language Models, arXiv 2203.15556, Eq. 10 (TeX source)",
+    source="Hoffmann et al., Training Compute-Optimal Large Language Models, arXiv 2203.15556, TeX source",
     remark=(
-        "The digits of the paper's TeX source; the page prints them rounded (1.69, 406.4, 410.7, 0.34, 0.28), which "
-        "moves the optimum. Besiroglu et al. find that the fit had not converged: their set fits the runs better."
+        "The digits of the paper's TeX source; the page prints them rounded (1.69, 406.4, 410.7, 0.34, 0.28), "
+        "which moves the optimum. Besiroglu et al. find that the fit had not converged: their set fits the "
+        "runs better."
     ),
 )
 
@@ -157,8 +158,8 @@ BUSBRIDGE_TABLE6 = Published(
     ),
     source=_TABLE_6,
     remark=(
-        "Exactly as printed. The printed B' does not reproduce the paper's own figures (see busbridge_corrected). "
-        "The interval of c_1 has no width: the data do not identify it."
+        "Exactly as printed. The printed B' does not reproduce the paper's own figures (see "
+        "busbridge_corrected). The interval of c_1 has no width: the data do not identify it."
     ),
     interval_prob=0.9,
 )
@@ -174,11 +175,11 @@ BUSBRIDGE_CORRECTED = Published(
     ),
     source=f"{_TABLE_6}, with B' replaced by 2.3e6",
     remark=(
-        "Our correction, not the authors': with the printed B' = 24181 the token term is below 1 % of the size term "
-        "for more than 1e10 tokens, so that a 10B student would need hardly any, and 35 losses read from the paper's "
-        "figures are missed by 2.5 % (RMS). A B' about a hundred times larger, all else as printed, brings that "
-        "below 1 %, together with the IsoFLOP minima and the best-case curves of Figure 8, which put it at 2.1e6 to "
-        "2.4e6. B' is rounded here to two digits, and has no interval."
+        "Our correction, not the authors': with the printed B' = 24181 the token term is about 1 % of the "
+        "size term or less beyond 1e10 tokens, so that a 10B student would need hardly any, and 35 losses read "
+        "from the paper's figures are missed by 2.5 % (RMS). A B' about a hundred times larger, all else as "
+        "printed, brings that to 0.8 % and restores the best-case curves of Figure 8 and the minima of the "
+        "IsoFLOP profiles; the figures put it at 2.1e6 to 2.4e6. It is given to two digits, without an interval."
     ),
     interval_prob=0.9,
 )

@@ -40,35 +40,31 @@ def inner_log_sum(
     return jnp.logaddexp(log_A - alpha * log_N, log_B - beta * log_D)
 
 
+def _log_terms(parameters: Values, inputs: Values) -> jax.Array:
+    """ln(A / N^alpha + B / D^beta) of a run."""
+    return inner_log_sum(
+        jnp.log(parameters["A"]),
+        parameters["alpha"],
+        jnp.log(inputs["N"]),
+        jnp.log(parameters["B"]),
+        parameters["beta"],
+        jnp.log(inputs["D"]),
+    )
+
+
 def supervised_log_loss(parameters: Values, inputs: Values) -> jax.Array:
     """ln L with L = E + (A / N^alpha + B / D^beta)^gamma, Eq. 1 of arXiv 2502.08606.
 
     E in nats per token; N counts non-embedding parameters and D training tokens. A log-sum-exp of
-    log-sum-exps, so that it stays finite where the powers alone would not (Eq. 44, whose printed
-    exponents lack their logarithms).
+    log-sum-exps, so that value and gradients stay finite where the powers alone would not (Eq. 44, whose
+    printed exponents lack their logarithms).
     """
-    inner = inner_log_sum(
-        jnp.log(parameters["A"]),
-        parameters["alpha"],
-        jnp.log(inputs["N"]),
-        jnp.log(parameters["B"]),
-        parameters["beta"],
-        jnp.log(inputs["D"]),
-    )
-    return jnp.logaddexp(jnp.log(parameters["E"]), parameters["gamma"] * inner)
+    return jnp.logaddexp(jnp.log(parameters["E"]), parameters["gamma"] * _log_terms(parameters, inputs))
 
 
 def chinchilla_log_loss(parameters: Values, inputs: Values) -> jax.Array:
     """ln L with L = E + A / N^alpha + B / D^beta: the supervised law at gamma = 1 (arXiv 2203.15556)."""
-    inner = inner_log_sum(
-        jnp.log(parameters["A"]),
-        parameters["alpha"],
-        jnp.log(inputs["N"]),
-        jnp.log(parameters["B"]),
-        parameters["beta"],
-        jnp.log(inputs["D"]),
-    )
-    return jnp.logaddexp(jnp.log(parameters["E"]), inner)
+    return jnp.logaddexp(jnp.log(parameters["E"]), _log_terms(parameters, inputs))
 
 
 SUPERVISED = Law(
