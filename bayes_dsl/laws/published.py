@@ -107,9 +107,9 @@ HOFFMANN = Published(
     ),
     source="Hoffmann et al., Training Compute-Optimal Large Language Models, arXiv 2203.15556, TeX source",
     remark=(
-        "The digits of the paper's TeX source; the page prints them rounded (1.69, 406.4, 410.7, 0.34, 0.28), "
-        "which moves the optimum. Besiroglu et al. find that the fit had not converged: their set fits the "
-        "runs better."
+        "The digits of the paper's TeX source; the page prints them rounded (1.69, 406.4, 410.7, 0.34, "
+        "0.28), which moves the optimum. Besiroglu et al. find that the fit had not converged: their set "
+        "fits the runs better."
     ),
 )
 
@@ -176,10 +176,11 @@ BUSBRIDGE_CORRECTED = Published(
     source=f"{_TABLE_6}, with B' replaced by 2.3e6",
     remark=(
         "Our correction, not the authors': with the printed B' = 24181 the token term is about 1 % of the "
-        "size term or less beyond 1e10 tokens, so that a 10B student would need hardly any, and 35 losses read "
-        "from the paper's figures are missed by 2.5 % (RMS). A B' about a hundred times larger, all else as "
-        "printed, brings that to 0.8 % and restores the best-case curves of Figure 8 and the minima of the "
-        "IsoFLOP profiles; the figures put it at 2.1e6 to 2.4e6. It is given to two digits, without an interval."
+        "size term or less beyond 1e10 tokens, so that a 10B student would need hardly any, and 35 losses "
+        "read from the paper's figures are missed by 2.5 % (RMS). A B' about a hundred times larger, all "
+        "else as printed, brings that to 0.8 % and restores the best-case curves of Figure 8 and the minima "
+        "of the IsoFLOP profiles; the figures put it at 2.1e6 to 2.4e6. It is given to two digits, without "
+        "an interval."
     ),
     interval_prob=0.9,
 )
