@@ -10,7 +10,7 @@ help:
 	@echo "make clean   remove the environment and everything that was made"
 
 setup:
-	@PYTHON="$(PYTHON)" bash .ci/setup
+	@bash .ci/setup
 
 demo: setup
 	.venv/bin/bayes-dsl demo
@@ -24,7 +24,7 @@ lint: setup
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
 
-lock: setup
+lock:
 	bash .ci/lock
 
 clean:
