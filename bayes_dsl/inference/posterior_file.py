@@ -126,7 +126,12 @@ def _decode(data: bytes, where: str) -> xr.DataTree:
     inspect(io.BytesIO(data), where, newest=FORMAT, unpack=True)
     try:
         opened = xr.open_datatree(
-            io.BytesIO(data), engine="h5netcdf", mask_and_scale=False, decode_times=False, cache=False
+            io.BytesIO(data),
+            engine="h5netcdf",
+            mask_and_scale=False,
+            decode_times=False,
+            cache=False,
+            phony_dims="sort",
         )
         with opened:
             content = content_of(opened.load(), where)
