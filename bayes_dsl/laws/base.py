@@ -19,6 +19,9 @@ Support = Literal["positive", "real"]
 Values = Mapping[str, jax.Array]
 LogLoss = Callable[[Values, Values], jax.Array]
 
+ROLES = ("supervised", "distilled")
+"""How a run can have been trained, as the run table says it."""
+
 INPUT_COLUMNS: Mapping[str, str] = MappingProxyType(
     {"N": "params", "D": "tokens", "N_S": "params", "D_S": "tokens", "L_T": "teacher_loss"}
 )
@@ -70,7 +73,8 @@ class Law:
     Raises
     ------
     InputError
-        No role, a repeated name, or a name that cannot be a keyword argument; every breach is listed.
+        No role, a repeated name, a parameter whose name cannot be a keyword argument, or a role or input that
+        the run table does not have; every breach is listed.
     """
 
     name: str
@@ -94,11 +98,20 @@ class Law:
             for name in sorted({name for name in given if given.count(name) > 1}):
                 rule = f"each {what} has a name of its own"
                 yield Fault(where=where, what=what, value=name, rule=rule, remedy="Rename one of them")
-        for name in (*self.names, *(name for role in self.roles for name in role.inputs)):
+        for name in self.names:
             if not name.isidentifier() or keyword.iskeyword(name):
-                rule = "the names of parameters and inputs are Python names"
+                rule = "the name of a parameter is a Python name"
                 remedy = "Use letters, digits and underscores, such as A_prime"
-                yield Fault(where=where, what="name", value=repr(name), rule=rule, remedy=remedy)
+                yield Fault(where=where, what="parameter", value=repr(name), rule=rule, remedy=remedy)
+        for what, given, known in (
+            ("role", roles, ROLES),
+            ("input", tuple(name for role in self.roles for name in role.inputs), tuple(INPUT_COLUMNS)),
+        ):
+            for name in dict.fromkeys(name for name in given if name not in known):
+                rule = f"the run table has no such {what}"
+                yield Fault(
+                    where=where, what=what, value=name, rule=rule, remedy=f"Choose from {', '.join(known)}"
+                )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -135,6 +148,10 @@ class Law:
         self, role: str, parameters: Mapping[str, ArrayLike], inputs: Mapping[str, ArrayLike]
     ) -> jax.Array:
         """ln(loss / (nats per token)) of runs of one role; arrays broadcast against each other.
+
+        In float64 only inside JAX's scoped context (`with jax.enable_x64(True)`). The registered laws and their
+        gradients are finite for params 1e3 to 1e13, tokens 1e5 to 1e18 and teachers' losses from E to 11 in
+        both precisions; at published coefficients float32 is within 2e-5 of float64.
 
         Parameters
         ----------

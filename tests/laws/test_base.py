@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from bayes_dsl.errors import InputError
-from bayes_dsl.laws.base import INPUT_COLUMNS, Law, Parameter, Role
+from bayes_dsl.laws.base import INPUT_COLUMNS, ROLES, Law, Parameter, Role
 from bayes_dsl.laws.supervised import SUPERVISED
+from bayes_dsl.runs import schema
 
 
 def parameter(name: str) -> Parameter:
@@ -36,9 +37,10 @@ def test_a_sound_law_is_made():
         ({"names": ("E", "A", "E")}, "parameter = E; each parameter has a name of its own"),
         ({"roles": ("supervised", "supervised")}, "role = supervised; each role has a name of its own"),
         ({"roles": ()}, "a law explains the runs of at least one role"),
-        ({"names": ("A'",)}, "Python names"),
+        ({"names": ("A'",)}, "a Python name"),
         ({"names": ("lambda",)}, "'lambda'"),
-        ({"inputs": ("6 N",)}, "'6 N'"),
+        ({"inputs": ("N", "width")}, "input = width; the run table has no such input. Choose from N, D, N_S"),
+        ({"roles": ("distil",)}, "role = distil; the run table has no such role"),
     ],
 )
 def test_an_unsound_law_is_refused(made, said):
@@ -92,6 +94,11 @@ def test_precision_follows_the_scope():
     with jax.enable_x64(True):
         assert SUPERVISED.loss("supervised", p, {"N": 1e9, "D": np.array(1e10)}).dtype == jnp.float64
     assert SUPERVISED.loss("supervised", p, {"N": 1e9, "D": np.array(1e10)}).dtype == jnp.float32
+
+
+def test_roles_and_inputs_are_the_run_tables():
+    assert ROLES == schema.ROLES
+    assert all(schema.COLUMN[column].numeric for column in INPUT_COLUMNS.values())
 
 
 def test_input_columns_cannot_be_changed():
