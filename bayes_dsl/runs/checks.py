@@ -76,9 +76,9 @@ class _Checks:
                 self.notes.append("there is no role column, and no teacher_loss: all rows are supervised")
             return default
         raw = table.columns[name].text()
-        allowed = set(column.choices)
+        allowed = {*column.choices, ""} if name == "counting" else set(column.choices)
         cells = [cell.strip() for cell in raw]
-        if not set(cells) <= allowed and not (name == "counting" and not any(cells)):
+        if not set(cells) <= allowed:
             self.faults += [
                 self.cell_fault(column, row, cell, column.rule, _choice_remedy(column, cell))
                 for row, cell in enumerate(cells)
@@ -181,13 +181,13 @@ class _Checks:
         """Call every run that has no run_id by its place, and refuse two runs of one name."""
         table = self.table
         given = self.values.get("run_id")
-        places = np.array([f"{table.place} {line}" for line in table.lines.tolist()], dtype=object)
-        names = places if given is None else np.where(given == "", places, given)
-        nameless = table.n_rows if given is None else int(np.count_nonzero(given == ""))
-        if nameless:
-            which = "the runs" if nameless == table.n_rows else _rows(nameless)
-            example = f"such as '{places[0]}'" if table.n_rows else ""
-            self.notes.append(f"no run_id: {which} are called by their {table.place}, {example}")
+        names = np.full(table.n_rows, "", dtype=object) if given is None else given.astype(object)
+        nameless = np.flatnonzero(names == "")
+        if len(nameless):
+            places = [f"{table.place} {line}" for line in table.lines[nameless].tolist()]
+            names[nameless] = places
+            which = "the runs" if len(nameless) == table.n_rows else _rows(len(nameless))
+            self.notes.append(f"no run_id: {which} are called by their {table.place}, such as '{places[0]}'")
         self.values["run_id"] = names
         if len(set(names.tolist())) == len(names):
             return

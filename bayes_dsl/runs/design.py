@@ -55,9 +55,7 @@ def warnings_of(values: Mapping[str, NDArray[np.generic]]) -> tuple[str, ...]:
         found.append(_high_losses("teacher_loss", teacher_loss, names))
         found.append(_teachers(teacher_loss, distilled))
         if stray := int(np.count_nonzero(~distilled & ~np.isnan(teacher_loss))):
-            found.append(
-                f"{_rows(stray)} supervised with a teacher_loss, which a supervised row does not use"
-            )
+            found.append(f"{_rows(stray)} with a teacher_loss though supervised: it is not used")
     if "unique_tokens" in values:
         found.append(_repeated(tokens, np.asarray(values["unique_tokens"], dtype=np.float64)))
     if len(names) == 1:

@@ -24,6 +24,7 @@ from bayes_dsl.runs.raw import Floats, RawColumn, RawTable, visible
 from bayes_dsl.runs.schema import COLUMN
 
 _OPENING = {"(": ")", "[": "]"}
+_MAX_CHAIN = 50
 _BEFORE_OPERAND = "=*/&(,"
 
 
@@ -153,10 +154,10 @@ class _Definitions:
         """Return the column of one definition; `above` are those that wait for it."""
         if name in self.made:
             return self.made[name]
-        if name in above:
+        if name in above or len(above) > _MAX_CHAIN:
             raise ExpressionError(
                 " -> ".join((*above, name)),
-                "goes round in a circle",
+                "goes round in a circle, or through too many steps",
                 "Define one of them from the file's columns",
             )
         expression = self.parsed[name]

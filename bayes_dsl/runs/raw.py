@@ -27,9 +27,7 @@ def float_text(value: float) -> str:
     """Return the shortest text that reads back as exactly this number; "" for NaN."""
     if value != value:
         return ""
-    if abs(value) < 1e15 and value == int(value):
-        return str(int(value))
-    return repr(float(value))
+    return repr(float(value)).removesuffix(".0")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -61,7 +59,7 @@ class RawColumn:
             return self.cells
         if self.series is None:
             assert self.derived is not None
-            return [float_text(value) for value in self.derived.tolist()]
+            return _float_texts(self.derived)
         return _series_text(self.series)
 
     def numbers(self, *, suffixes: bool = True) -> tuple[Floats, Ints]:
@@ -149,6 +147,12 @@ def _without_words(values: Floats, cells: Sequence[str]) -> tuple[Floats, Ints]:
     return values, bad
 
 
+def _float_texts(values: Floats) -> list[str]:
+    """Apply `float_text` to many numbers."""
+    texts = [text.removesuffix(".0") for text in map(repr, values.tolist())]
+    return [text if text != "nan" else "" for text in texts] if np.isnan(values).any() else texts
+
+
 def _plain_numbers(series: pd.Series) -> bool:
     numeric = pd.api.types.is_numeric_dtype(series.dtype)
     return bool(
@@ -160,6 +164,8 @@ def _plain_numbers(series: pd.Series) -> bool:
 
 def _series_text(series: pd.Series) -> list[str]:
     """Every value of a frame's column as text: missing is "", a whole number has no decimals."""
+    if series.dtype == np.float64:
+        return _float_texts(series.to_numpy())
     missing = series.isna().to_numpy()
     return [
         "" if gone else _value_text(value)

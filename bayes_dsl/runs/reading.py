@@ -11,6 +11,7 @@ import numpy as np
 
 from bayes_dsl.errors import Fault, TableError
 from bayes_dsl.runs.decoding import decode
+from bayes_dsl.runs.plain import split_plain
 from bayes_dsl.runs.quantities import number_of
 from bayes_dsl.runs.raw import Ints, RawColumn, RawTable, visible
 from bayes_dsl.runs.schema import COLUMN
@@ -34,24 +35,25 @@ def read_csv(data: bytes, source: str, *, separator: str = ",") -> tuple[RawTabl
         When no table can be made of the bytes: nothing there, binary, no usable header.
     """
     text, faults = decode(data, source)
-    records, lines, broken = _records(text, source, separator)
-    faults += broken
-    if not records:
-        raise TableError([*faults, _empty(source)])
-    names, notes = header_names(records[0], source, faults, line=int(lines[0]), separator=separator)
-    rows, kept = _whole_rows(records, lines, source, faults)
-    if len(records) == 1 and not broken:
-        faults.append(
-            Fault(
-                where=f"{source} line {lines[0]}",
-                what="the file ends after its header",
-                value="",
-                rule="a run table has at least one run",
-                remedy="Add a line for every run",
-                line=int(lines[0]),
-            )
-        )
-    cells: Sequence[Sequence[str]] = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    plain = split_plain(text, separator)
+    if plain is not None:
+        header, line = [column[0] for column in plain], 1
+        names, notes = header_names(header, source, faults, line=1, separator=separator)
+        cells: Sequence[Sequence[str]] = [column[1:] for column in plain]
+        kept = np.arange(2, len(plain[0]) + 1, dtype=np.int64)
+        empty = len(plain[0]) == 1
+    else:
+        records, lines, broken = _records(text, source, separator)
+        faults += broken
+        if not records:
+            raise TableError([*faults, _empty(source)])
+        line = int(lines[0])
+        names, notes = header_names(records[0], source, faults, line=line, separator=separator)
+        rows, kept = _whole_rows(records, lines, source, faults)
+        cells = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+        empty = len(records) == 1 and not broken
+    if empty:
+        faults.append(_header_only(source, line))
     columns = {name: RawColumn(cells=column) for name, column in zip(names, cells, strict=True)}
     return RawTable(source=source, columns=columns, lines=kept, notes=notes), faults
 
@@ -206,7 +208,9 @@ def _whole_rows(records: Records, lines: Ints, source: str, faults: list[Fault])
     odd = {
         row: _odd_row(record, header, f"{source} line {numbers[row]}", int(numbers[row]))
         for row, record in enumerate(rows)
-        if len(record) != len(header) or record == header or not (record[0] or any(record))
+        if len(record) != len(header)
+        or record == header
+        or not (record[0].strip() or any(map(str.strip, record)))
     }
     if not odd:
         return rows, numbers
@@ -230,6 +234,17 @@ def _odd_row(record: list[str], header: list[str], where: str, line: int) -> Fau
         if len(record) > len(header) and not any(cell.strip() for cell in record[len(header) :]):
             remedy = "Remove the trailing comma"
     return Fault(where=where, what=what, value=value, rule=rule, remedy=remedy, line=line)
+
+
+def _header_only(source: str, line: int) -> Fault:
+    return Fault(
+        where=f"{source} line {line}",
+        what="the file ends after its header",
+        value="",
+        rule="a run table has at least one run",
+        remedy="Add a line for every run",
+        line=line,
+    )
 
 
 def _empty(source: str) -> Fault:

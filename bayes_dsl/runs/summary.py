@@ -54,7 +54,7 @@ def summarise(values: Mapping[str, NDArray[np.generic]], left_out: Mapping[str, 
         by_role=dict(Counter(values["role"].tolist())),
         by_status=by_status,
         left_out={**left_out, **{f"status {name}": n for name, n in by_status.items() if name != "ok"}},
-        configurations=_distinct(used, "role", "params", "tokens"),
+        configurations=_configurations(used),
         teachers=_teachers(used),
         groups=_labels(used, "group"),
         evaluations=_labels(used, "eval_id"),
@@ -72,8 +72,13 @@ def compute(values: Mapping[str, NDArray[np.generic]]) -> NDArray[np.float64]:
     return np.where(np.isnan(flops), rule, flops)
 
 
-def _distinct(values: Mapping[str, NDArray[np.generic]], *names: str) -> int:
-    return len(set(zip(*(values[name].tolist() for name in names), strict=True)))
+def _configurations(values: Mapping[str, NDArray[np.generic]]) -> int:
+    """Number of distinct (role, params, tokens)."""
+    params, tokens = (np.asarray(values[name], dtype=np.float64) for name in ("params", "tokens"))
+    roles = values["role"]
+    return sum(
+        len(np.unique(params[roles == role] + 1j * tokens[roles == role])) for role in set(roles.tolist())
+    )
 
 
 def _labels(values: Mapping[str, NDArray[np.generic]], name: str) -> int:

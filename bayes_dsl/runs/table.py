@@ -54,8 +54,6 @@ class RunTable:
         Whether `params` count the embeddings ("total") or not ("non_embedding"); None when unstated.
     notes
         What has to be said about the table though nothing is wrong with it.
-    warnings
-        What is unusual about it.
     left_out
         Rows that each condition of `where` left out when the table was read.
     """
@@ -66,7 +64,6 @@ class RunTable:
     source: str
     counting: str | None = None
     notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
     left_out: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -170,7 +167,6 @@ class RunTable:
         values = {
             column.name: checked.values[column.name] for column in COLUMNS if column.name in checked.values
         }
-        ok = np.asarray(values["status"] == "ok")
         return cls(
             columns=values,
             free=_free_columns(table),
@@ -178,7 +174,6 @@ class RunTable:
             source=table.source,
             counting=counting,
             notes=(*table.notes, *checked.notes, *_notes(raw.n_rows, left_out, values, counting)),
-            warnings=warnings_of({name: column[ok] for name, column in values.items()}),
             left_out=left_out,
         )
 
@@ -224,6 +219,11 @@ class RunTable:
         """The rows that a posterior conditions on: those with status ok."""
         ok = np.asarray(self.columns["status"] == "ok")
         return self if ok.all() else self.select(ok)
+
+    @cached_property
+    def warnings(self) -> tuple[str, ...]:
+        """What is unusual about the rows that a posterior conditions on, a sentence each."""
+        return warnings_of(self.used.columns)
 
     def select(self, mask: NDArray[np.bool_]) -> RunTable:
         """Return the rows where the mask, shape (n_rows,), is true; an array of row numbers will do, too."""
@@ -272,9 +272,10 @@ class RunTable:
             if column.numeric:
                 digest.update(np.ascontiguousarray(values, dtype="<f8").tobytes())
                 continue
-            for text in values.tolist():
-                shown = "" if column.name == "run_id" and _PLACE_NAME.fullmatch(text) else text
-                digest.update(f"{len(shown)}:{shown}\n".encode())
+            texts = values.tolist()
+            if column.name == "run_id":
+                texts = ["" if _PLACE_NAME.fullmatch(text) else text for text in texts]
+            digest.update("\0".join(texts).encode())  # no text of a table holds a NUL
         return digest.hexdigest()
 
 
