@@ -1,11 +1,12 @@
 # Every command makes its own environment first; a second call finds it made.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint lock clean
+.PHONY: help setup demo test lint rivals lock clean
 
 help:
 	@echo "make demo    run the main job on a table that ships with the package; results in demo/"
 	@echo "make test    style, types, the map's arrows, and all tests"
 	@echo "make lint    the same without the tests"
+	@echo "make rivals  an environment for the benchmarks, .venv-rivals, with what we compare with"
 	@echo "make lock    pin the newest versions of everything anew"
 	@echo "make clean   remove the environment and everything that was made"
 
@@ -23,6 +24,9 @@ lint: setup
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
+
+rivals:
+	@bash .ci/setup .venv-rivals benchmarks/requirements-rivals.lock
 
 lock:
 	bash .ci/lock
