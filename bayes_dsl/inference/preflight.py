@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import prod
@@ -11,6 +10,7 @@ from typing import Any, BinaryIO, NoReturn
 import h5py
 
 from bayes_dsl.errors import Fault, FileRefused
+from bayes_dsl.inference.unpacking import broken_chunk
 
 MIB = 1024**2
 MAX_GROUPS = 64
@@ -18,7 +18,6 @@ MAX_DEPTH = 4
 MAX_VARIABLES = 2_000
 MAX_DIMENSIONS = 8
 MAX_ATTRIBUTES = 256
-MAX_CHUNKS = 10_000
 MAX_ATTRIBUTE_BYTES = MIB
 MAX_TEXT = 64 * MIB
 MAX_DECLARED = 4 * 1024 * MIB
@@ -97,7 +96,10 @@ def inspect(file: BinaryIO, where: str, *, newest: int, unpack: bool) -> None:
             _walk(group, "", 0, tally)
             if unpack:
                 for path, dataset in tally.chunked:
-                    _unpack(dataset, path, tally)
+                    broken = broken_chunk(dataset, tally.size)
+                    if broken is not None:
+                        what, value, rule = broken
+                        tally.refuse(f"{what} of {path}", value, rule)
     except FileRefused:
         raise
     except Exception as error:  # HDF5 answers damage with errors of a dozen kinds
@@ -291,42 +293,6 @@ class _Owner:
     """As much of an h5py object as its attributes ask for."""
 
     id: h5py.h5g.ObjectID
-
-
-def _unpack(dataset: h5py.h5d.DatasetID, what: str, tally: _Tally) -> None:
-    plan = dataset.get_create_plist()
-    filters = [plan.get_filter(i)[0] for i in range(plan.get_nfilters())]
-    limit = prod(plan.get_chunk()) * dataset.get_type().get_size()
-    number = dataset.get_num_chunks()
-    if number > MAX_CHUNKS:
-        tally.refuse(f"chunks of {what}", f"{number:,}", f"at most {MAX_CHUNKS:,} are read")
-    stored: list[Any] = []
-    dataset.chunk_iter(stored.append)
-    for chunk in stored:
-        if chunk.size > tally.size:
-            tally.refuse(f"stored bytes of {what}", f"{chunk.size:,}", f"the file has {tally.size:,} bytes")
-        skipped, data = dataset.read_direct_chunk(chunk.chunk_offset)
-        used = [code for i, code in enumerate(filters) if not skipped >> i & 1]
-        tail = 4 if h5py.h5z.FILTER_FLETCHER32 in used else 0
-        size = len(data) - tail
-        if h5py.h5z.FILTER_DEFLATE in used:
-            size = _inflated_size(data[: len(data) - tail], limit)
-        if size != limit:
-            shown = f"more than {limit:,}" if size > limit else f"{size:,}"
-            tally.refuse(f"bytes in a chunk of {what}", shown, f"it was declared to hold {limit:,}")
-
-
-def _inflated_size(data: bytes, limit: int) -> int:
-    """Bytes that a deflate stream unpacks to; it stops soon after `limit`."""
-    stream = zlib.decompressobj()
-    size = 0
-    while not stream.eof and size <= limit:
-        piece = stream.decompress(data, MIB)
-        data = stream.unconsumed_tail
-        size += len(piece)
-        if not piece and not data:
-            break
-    return size
 
 
 def _short(path: str) -> str:

@@ -242,7 +242,7 @@ def test_a_full_disk_takes_the_line_back(tmp_path: Path, monkeypatch: pytest.Mon
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         return write(descriptor, data[:300])
 
-    monkeypatch.setattr(register.os, "write", full)
+    monkeypatch.setattr(os, "write", full)
     with pytest.raises(FileRefused, match="disk is full"):
         append_forecast(path, record(), now=NOW)
     monkeypatch.undo()
