@@ -113,8 +113,7 @@ def parse_expression(text: str, known: Sequence[str], words: Sequence[str] = ())
         return Expression(Name(stripped), None)
     if stripped in words:
         return Expression(Text(stripped), None)
-    parser = _Parser(stripped, sorted(known, key=len, reverse=True))
-    return parser.whole()
+    return _Parser(stripped, known).whole()
 
 
 def longest_name(text: str, at: int, known: Sequence[str]) -> str | None:
@@ -147,7 +146,8 @@ class _Parser:
     """Recursive descent over one right-hand side."""
 
     def __init__(self, text: str, known: Sequence[str]) -> None:
-        self.text, self.known, self.at, self.depth = text, known, 0, 0
+        self.text, self.at, self.depth = text, 0, 0
+        self.listed, self.known = known, sorted(known, key=len, reverse=True)
 
     def whole(self) -> Expression:
         node = self.join()
@@ -233,13 +233,19 @@ class _Parser:
         if quote != "`":
             return Text(inner)
         if inner not in self.known:
-            raise unknown_column(inner, self.known)
+            raise unknown_column(inner, self.listed)
         return Name(inner)
 
     def unknown(self) -> Node:
+        if self.at and self.text[self.at : self.at + 1] in ("+", "-"):
+            raise ExpressionError(
+                self.text[self.at :],
+                "is a sum or a difference",
+                "Use products and quotients, or add the column",
+            )
         found = _UNKNOWN.match(self.text, self.at)
         if found is None or not found[0].strip():
             raise ExpressionError(
                 self.text or "(empty)", "lacks a column or a number", "Name a column of the table"
             )
-        raise unknown_column(self.text if self.at == 0 else found[0].strip(), self.known)
+        raise unknown_column(self.text if self.at == 0 else found[0].strip(), self.listed)

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 
@@ -17,12 +18,17 @@ from bayes_dsl.runs.raw import RawColumn
 
 def csv_text(frame: pd.DataFrame) -> str:
     """Return a frame as CSV: floats in the shortest text that reads back the same, missing cells empty."""
+    cells = [RawColumn(series=frame.iloc[:, place]).text() for place in range(frame.shape[1])]
+    text = _written(frame.columns, cells, csv.QUOTE_MINIMAL)
+    if "\r" in text:  # the csv module does not think that a lone carriage return needs quotes
+        text = _written(frame.columns, cells, csv.QUOTE_ALL)
+    return text
+
+
+def _written(names: Iterable[str], cells: Iterable[Iterable[str]], quoting: Literal[0, 1]) -> str:
     out = io.StringIO(newline="")
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(frame.columns)
-    cells: Iterable[Iterable[str]] = [
-        RawColumn(series=frame.iloc[:, place]).text() for place in range(frame.shape[1])
-    ]
+    writer = csv.writer(out, lineterminator="\n", quoting=quoting)
+    writer.writerow(names)
     writer.writerows(zip(*cells, strict=True))
     return out.getvalue()
 
