@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_dsl.runs.quantities import format_quantity
-from bayes_dsl.runs.raw import Floats
+from bayes_dsl.runs.raw import Floats, visible
 
 FEW_TOKENS = 1e5
 """Fewer training tokens than this are more likely a number of billions (or of steps)."""
@@ -29,7 +29,7 @@ def warnings_of(values: Mapping[str, NDArray[np.generic]]) -> tuple[str, ...]:
     values
         Columns of the schema by name: floats (NaN where empty), or text.
     """
-    names = np.asarray(values["run_id"], dtype=object)
+    names = np.array([visible(name) for name in values["run_id"].tolist()], dtype=object)
     if not len(names):
         return ("no row has status ok: nothing can be learnt from this table",)
     params, tokens, loss = (
@@ -95,9 +95,9 @@ def _repeated(tokens: Floats, unique: Floats) -> str:
     rows = int(np.count_nonzero(tokens > 1.01 * unique))
     if not rows:
         return ""
-    most = float(np.nanmax(tokens / unique))
+    most = round(float(np.nanmax(tokens / unique)), 1)
     return (
-        f"{_rows(rows)} with repeated data (up to {format_quantity(most, digits=3)} times): the laws are "
+        f"{_rows(rows)} with repeated data (up to {most:g} times): the laws are "
         "about tokens seen once; --where can leave them out"
     )
 

@@ -87,7 +87,7 @@ def map_columns(table: RawTable, columns: Mapping[str, str]) -> tuple[RawTable, 
         elif name not in used:
             kept[_free_name(name, table.columns, columns)] = column
             notes.append(f"the file's own column {visible(name)} is kept as {visible(name)} (file)")
-    notes.insert(0, "columns as asked: " + ", ".join(f"{name}={columns[name]}" for name in columns))
+    notes.insert(0, "columns as asked: " + visible(", ".join(f"{name}={columns[name]}" for name in columns)))
     notes += [
         f"{visible(name)} is no column that the laws use (did you mean {near[0]}?); it is kept as it is"
         for name in made

@@ -67,7 +67,7 @@ class RawColumn:
         if self.derived is not None:
             return self.derived, np.fromiter(sorted(self.broken), dtype=np.int64, count=len(self.broken))
         if self.series is not None and _plain_numbers(self.series):
-            values = self.series.to_numpy(dtype=np.float64, na_value=np.nan)
+            values = self.series.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
             return values, np.flatnonzero(np.isinf(values))
         return numbers_of(self.text(), suffixes=suffixes)
 

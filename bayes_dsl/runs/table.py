@@ -20,6 +20,7 @@ from bayes_dsl.runs.counting import check_same_counting, counting_faults
 from bayes_dsl.runs.design import warnings_of
 from bayes_dsl.runs.frames import raw_of_frame
 from bayes_dsl.runs.mapping import columns_of, map_columns
+from bayes_dsl.runs.notes import notes_of
 from bayes_dsl.runs.parquet import read_parquet
 from bayes_dsl.runs.raw import Ints, RawColumn, RawTable
 from bayes_dsl.runs.reading import read_csv
@@ -30,7 +31,6 @@ from bayes_dsl.runs.writing import csv_text, write_table
 
 ColumnsAsked = Mapping[str, str] | Sequence[str] | str | None
 _PLACE_NAME = re.compile(r"(line|row) \d+")
-_NAMED = 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,6 +79,9 @@ class RunTable:
                     remedy="Make tables with RunTable.read or RunTable.from_pandas",
                 )
             )
+
+        for column in (*self.columns.values(), self.lines):
+            column.setflags(write=False)
 
     @classmethod
     def read(
@@ -173,7 +176,7 @@ class RunTable:
             lines=table.lines,
             source=table.source,
             counting=counting,
-            notes=(*table.notes, *checked.notes, *_notes(raw.n_rows, left_out, values, counting)),
+            notes=(*table.notes, *checked.notes, *notes_of(raw.n_rows, left_out, values, counting)),
             left_out=left_out,
         )
 
@@ -282,22 +285,3 @@ class RunTable:
 def _free_columns(table: RawTable) -> pd.DataFrame:
     free: dict[str, RawColumn] = {name: raw for name, raw in table.columns.items() if name not in COLUMN}
     return pd.DataFrame({name: raw.free() for name, raw in free.items()}, index=range(table.n_rows))
-
-
-def _notes(
-    n_rows: int, left_out: Mapping[str, int], values: Mapping[str, Values], counting: str | None
-) -> list[str]:
-    """What is left out, by condition and by name, and what the table leaves unsaid."""
-    notes = [f"--where {text} left out {count} of {n_rows} rows" for text, count in left_out.items()]
-    ended = np.flatnonzero(values["status"] != "ok")
-    if len(ended):
-        named = [f"{values['run_id'][row]} ({values['status'][row]})" for row in ended[:_NAMED].tolist()]
-        more = f" and {len(ended) - _NAMED} more" if len(ended) > _NAMED else ""
-        notes.append(
-            f"{len(ended)} rows are not ok and take no part in a posterior: {', '.join(named)}{more}"
-        )
-    if counting is None:
-        notes.append(
-            "it is not stated whether params count the embeddings (--counting non_embedding | total)"
-        )
-    return notes

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from bayes_dsl.errors import CountingMismatch, TableError, UnknownName
@@ -179,6 +180,24 @@ def test_a_table_cannot_be_made_of_columns_that_do_not_fit() -> None:
     table = RunTable.from_csv_text(H + A + B)
     with pytest.raises(TableError, match="of one length"):
         RunTable(columns=table.columns, free=table.free, lines=table.lines[:1], source="x")
+
+
+def test_a_table_does_not_change() -> None:
+    frame = pd.DataFrame({"params": [1e8, 2e8], "tokens": [2e9, 3e9], "loss": [3.0, 2.9]})
+    table = RunTable.from_pandas(frame)
+    with pytest.raises(ValueError, match="read-only"):
+        table.values("loss")[0] = 1.0
+    frame.loc[0, "loss"] = 1.0
+    frame["params"] *= 2
+    assert table.values("loss").tolist() == [3.0, 2.9] and table.values("params").tolist() == [1e8, 2e8]
+
+
+def test_names_are_shown_in_one_line() -> None:
+    table = RunTable.from_csv_text(
+        'run_id,params,tokens,loss,status\n"a\x1b[31m\nb",1e8,2e9,3,ok\n"c\nd",1e8,2,,diverged\n"e\nf",1e8,2,3,ok\n'
+    )
+    assert table.notes and table.warnings
+    assert all(line.isprintable() for line in (*table.notes, *table.warnings))
 
 
 def test_selecting_rows_keeps_their_lines_and_free_columns() -> None:
