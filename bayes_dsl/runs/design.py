@@ -17,6 +17,9 @@ FEW_PARAMS = 1e3
 HIGH_LOSS = 10.8
 """ln 50,000: what a guess that knows nothing scores with a vocabulary of that size, in nats."""
 
+ODD_COMPUTE = 10.0
+"""Factor by which training FLOPs may differ from 6 params tokens before a warning."""
+
 SAME = 0.05
 """Relative spread below which numbers of a design are taken for one number."""
 
@@ -58,6 +61,9 @@ def warnings_of(values: Mapping[str, NDArray[np.generic]]) -> tuple[str, ...]:
             found.append(f"{_rows(stray)} with a teacher_loss though supervised: it is not used")
     if "unique_tokens" in values:
         found.append(_repeated(tokens, np.asarray(values["unique_tokens"], dtype=np.float64)))
+    if "flops" in values:
+        flops = np.asarray(values["flops"], dtype=np.float64)
+        found.append(_odd_compute(flops[~distilled] / (6 * params * tokens)[~distilled], names[~distilled]))
     if len(names) == 1:
         found.append("there is one row: a scaling law is about how runs differ")
     else:
@@ -88,6 +94,17 @@ def _high_losses(name: str, values: Floats, names: NDArray[np.object_]) -> str:
         f"{name} above {HIGH_LOSS} nats, the log of a vocabulary of 50,000, in {_rows(len(rows))}, such as "
         f"{name} = {values[rows[0]]:g} in {names[rows[0]]}: no better than guessing; is it in nats per token "
         f"(bits: --columns '{name}={name} [bits]'), and did the run end well?"
+    )
+
+
+def _odd_compute(ratio: Floats, names: NDArray[np.object_]) -> str:
+    """Say where FLOPs of supervised rows are far from 6 params tokens, as those of one token or step are."""
+    rows = np.flatnonzero((ratio > ODD_COMPUTE) | (ratio < 1 / ODD_COMPUTE))
+    if not len(rows):
+        return ""
+    return (
+        f"flops are far from 6 params tokens in {_rows(len(rows))}, such as {ratio[rows[0]]:.2g} times in "
+        f"{names[rows[0]]}: are they those of the whole training? --columns flops= leaves the column out"
     )
 
 

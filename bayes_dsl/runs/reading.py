@@ -139,18 +139,17 @@ def _header_faults(names: list[str], where: str, line: int | None, separator: st
 def _records(text: str, source: str, separator: str) -> tuple[Records, Ints, list[Fault]]:
     """Split text into records; blank lines at the end are no records, a row of nothing inside is one."""
     reader = csv.reader(io.StringIO(text, newline=""), strict=True, delimiter=separator)
+    records: Records = []
+    ends = [0]
+    faults: list[Fault] = []
     try:
-        records = list(reader)
+        for record in reader:
+            records.append(record)
+            ends.append(reader.line_num)
+        lines = np.array(ends[:-1], dtype=np.int64) + 1
     except csv.Error:
         records, starts, faults = _records_one_by_one(text, source, separator)
         lines = np.array(starts, dtype=np.int64)
-    else:
-        faults = []
-        if reader.line_num == len(records):
-            lines = np.arange(1, len(records) + 1, dtype=np.int64)
-        else:
-            records, starts, faults = _records_one_by_one(text, source, separator)
-            lines = np.array(starts, dtype=np.int64)
     while records and _blank(records[-1]):
         records.pop()
     first = next((i for i, record in enumerate(records) if not _blank(record)), 0)
@@ -158,7 +157,7 @@ def _records(text: str, source: str, separator: str) -> tuple[Records, Ints, lis
 
 
 def _records_one_by_one(text: str, source: str, separator: str) -> tuple[Records, list[int], list[Fault]]:
-    """Split text into records where some stand on several lines or have broken quotes."""
+    """Split text into records where some have broken quotes, reading on behind each."""
     physical = list(io.StringIO(text, newline=""))
     records: Records = []
     starts: list[int] = []

@@ -138,7 +138,7 @@ class RunTable:
     @classmethod
     def from_csv_text(cls, text: str, source: str = "stored table") -> RunTable:
         """Check the text of a CSV file, such as `to_csv_text` returns."""
-        raw, faults = read_csv(text.encode("utf-8"), source)
+        raw, faults = read_csv(text.encode("utf-8", errors="surrogatepass"), source)
         return cls._of_raw(raw, faults, None, (), None)
 
     @classmethod

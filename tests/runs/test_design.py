@@ -79,6 +79,12 @@ def test_distilled_rows_of_one_teacher_and_stray_teacher_losses() -> None:
     assert "12 rows with a teacher_loss though supervised" in sentence
 
 
+def test_flops_that_are_not_those_of_the_run() -> None:
+    (sentence,) = table(GRID, flops=[6 * n for n, _ in GRID]).warnings
+    assert "far from 6 params tokens in 12 rows" in sentence and "flops=" in sentence
+    assert table(GRID, flops=[9 * n * d for n, d in GRID]).warnings == ()
+
+
 def test_repeated_data() -> None:
     (sentence,) = table(GRID, unique_tokens=2e9).warnings
     assert "8 rows with repeated data (up to 15 times)" in sentence

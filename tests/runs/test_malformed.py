@@ -297,6 +297,11 @@ def test_very_many_faults_are_all_there() -> None:
     assert caught.value.faults[-1].column == "loss"
 
 
+def test_text_that_utf8_cannot_hold_is_refused() -> None:
+    with pytest.raises(TableError, match="line 2: byte 1 = 0xed"):
+        RunTable.from_csv_text(H.decode() + "\ud800,supervised,1e8,2e9,3.1\n")
+
+
 @pytest.mark.parametrize("name", ["missing.csv", "."])
 def test_what_is_no_file_is_refused_in_one_sentence(name: str, tmp_path: Path) -> None:
     with pytest.raises(FileRefused) as caught:
