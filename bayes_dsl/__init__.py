@@ -1,0 +1,49 @@
+"""Bayesian distillation scaling laws: from a table of training runs to decisions with honest doubt.
+
+Names are opened when they are first used, so that `import bayes_dsl` loads neither JAX nor ArviZ.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+_DOOR = {
+    "RunTable": "runs.table",
+    "datasets": "runs.datasets",
+    "Law": "laws.base",
+    "Parameter": "laws.base",
+    "Role": "laws.base",
+    "SUPERVISED": "laws.supervised",
+    "CHINCHILLA": "laws.supervised",
+    "DISTILLATION": "laws.distillation",
+    "published": "laws.published",
+    "Density": "inference.priors",
+    "Prior": "inference.priors",
+    "default_prior": "inference.priors",
+    "prior_of_your_own": "inference.priors",
+    "Settings": "inference.sampler",
+    "fit": "inference.fit",
+    "Posterior": "inference.posterior",
+    "Diagnostics": "inference.diagnostics",
+    "point_fit": "inference.point_fit",
+    "simulate": "inference.simulate",
+    "Noise": "inference.simulate",
+    "Forecast": "forecast.result",
+    "expected_loss": "forecast.expected",
+    "next_run_loss": "forecast.next_run",
+    "odd_rows": "validation.odd_rows",
+}
+__version__ = "0.1.0"
+__all__ = [*_DOOR, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _DOOR:
+        raise AttributeError(f"module 'bayes_dsl' has no attribute '{name}'; it has {', '.join(_DOOR)}")
+    module = import_module(f"bayes_dsl.{_DOOR[name]}")
+    return module if _DOOR[name].endswith(f".{name}") and not hasattr(module, name) else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,143 @@
+"""What is asked of a posterior: students, their tokens and teachers, as checked arrays of one length."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from bayes_dsl.errors import Fault, InputError, NotIdentified
+from bayes_dsl.inference.posterior import Posterior
+
+Floats = np.ndarray
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Question:
+    """Candidates, each (candidate,): a student's params and tokens, and its teacher by loss, by size, or none.
+
+    `teacher` is "none" (the supervised loss is asked for), "loss" or "size".
+    """
+
+    params: Floats
+    tokens: Floats
+    teacher: str
+    teacher_loss: Floats
+    teacher_params: Floats
+    teacher_tokens: Floats
+
+    @property
+    def role(self) -> str:
+        return "supervised" if self.teacher == "none" else "distilled"
+
+    @property
+    def size(self) -> int:
+        return len(self.params)
+
+    def inputs(self) -> dict[str, Floats]:
+        """What was asked, by the words of the run table."""
+        asked = {"params": self.params, "tokens": self.tokens}
+        if self.teacher == "loss":
+            asked["teacher_loss"] = self.teacher_loss
+        if self.teacher == "size":
+            asked.update(teacher_params=self.teacher_params, teacher_tokens=self.teacher_tokens)
+        return asked
+
+
+def question(
+    posterior: Posterior,
+    *,
+    student_params: ArrayLike,
+    student_tokens: ArrayLike,
+    teacher_loss: ArrayLike | None = None,
+    teacher_params: ArrayLike | None = None,
+    teacher_tokens: ArrayLike | None = None,
+) -> Question:
+    """Check a question against the posterior's law; scalars and arrays broadcast to one length.
+
+    Raises
+    ------
+    InputError
+        A value is not a positive finite number, or the teacher is given by half or twice.
+    NotIdentified
+        A teacher is asked about and the posterior's law knows none.
+    """
+    teacher = _teacher(posterior, teacher_loss, teacher_params, teacher_tokens)
+    given = {
+        "student_params": student_params,
+        "student_tokens": student_tokens,
+        "teacher_loss": teacher_loss,
+        "teacher_params": teacher_params,
+        "teacher_tokens": teacher_tokens,
+    }
+    arrays = {
+        name: np.full(1, np.nan) if value is None else np.atleast_1d(np.asarray(value, dtype=np.float64))
+        for name, value in given.items()
+    }
+    faults = [
+        _fault(name, f"{bad}", "must be a finite number above 0", "Give it in plain units, such as 1e9")
+        for name, array in arrays.items()
+        if given[name] is not None
+        for bad in array[~((array > 0) & np.isfinite(array))][:1]
+    ]
+    if faults:
+        raise InputError(faults)
+    try:
+        broadcast = np.broadcast_arrays(*arrays.values())
+    except ValueError:
+        lengths = ", ".join(
+            f"{name} {array.shape}" for name, array in arrays.items() if given[name] is not None
+        )
+        raise InputError(
+            _fault(
+                "shapes", lengths, "must broadcast to one length", "Give scalars or arrays of equal length"
+            )
+        ) from None
+    flat = dict(zip(arrays, (np.array(array, dtype=np.float64).ravel() for array in broadcast), strict=True))
+    return Question(
+        params=flat["student_params"],
+        tokens=flat["student_tokens"],
+        teacher=teacher,
+        teacher_loss=flat["teacher_loss"],
+        teacher_params=flat["teacher_params"],
+        teacher_tokens=flat["teacher_tokens"],
+    )
+
+
+def _teacher(posterior: Posterior, loss: object, params: object, tokens: object) -> str:
+    by_size = params is not None or tokens is not None
+    if by_size and (params is None or tokens is None):
+        missing = "teacher_params" if params is None else "teacher_tokens"
+        raise InputError(
+            _fault(
+                missing, "none", "a teacher given by size needs params and tokens", "Give both, or its loss"
+            )
+        )
+    if by_size and loss is not None:
+        raise InputError(
+            _fault(
+                "teacher",
+                "loss and size",
+                "a teacher is given by its loss or by its size",
+                "Give one of them",
+            )
+        )
+    asked = "size" if by_size else "none" if loss is None else "loss"
+    role = "supervised" if asked == "none" else "distilled"
+    if not posterior.law.explains(role):
+        raise NotIdentified(
+            _fault(
+                "role",
+                role,
+                f"the {posterior.law.name} posterior does not explain {role} runs",
+                "Ask without a teacher, or sample a distillation posterior from a table with distilled rows"
+                if role == "distilled"
+                else "Give the teacher's loss, or its size and tokens",
+            )
+        )
+    return asked
+
+
+def _fault(what: str, value: str, rule: str, remedy: str) -> Fault:
+    return Fault(where="forecast", what=what, value=value, rule=rule, remedy=remedy)

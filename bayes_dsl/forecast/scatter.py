@@ -1,0 +1,52 @@
+"""The scatter of a run not yet made: its noise, and the shared effects of a group, teacher or student it is new in."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayes_dsl.inference.posterior import Posterior
+
+# Effects that a new run of each role brings: it is new in every one of them.
+EFFECTS_OF = {
+    "supervised": ("group", "replicate", "evaluation"),
+    "distilled": ("group", "teacher", "student"),
+}
+STREAMS = {"next run": 1, "teacher": 2}
+
+
+def scatter(posterior: Posterior, *, role: str, tokens: np.ndarray, stream: str) -> np.ndarray:
+    """ln(loss of one run / its expected loss), (draw, candidate), seeded by the posterior.
+
+    Each draw has one random number for all candidates, so that a candidate's scatter is the same asked alone
+    or among others.
+    """
+    suffix = "" if role == "supervised" or not posterior.has(f"sigma_{role}") else f"_{role}"
+    sigma, nu = posterior.draws(f"sigma{suffix}"), posterior.draws("nu")
+    rng = np.random.default_rng((posterior.seed, STREAMS[stream]))
+    normal = rng.standard_normal(len(nu))
+    student_t = normal / np.sqrt(rng.gamma(nu / 2.0, 2.0 / nu))
+    variance = sum(
+        (
+            posterior.draws(f"sd_{effect}") ** 2
+            for effect in EFFECTS_OF[role]
+            if posterior.has(f"sd_{effect}")
+        ),
+        start=np.zeros(len(nu)),
+    )
+    shared = np.sqrt(variance) * rng.standard_normal(len(nu))
+    return np.asarray(
+        _token_scale(posterior, role, suffix, sigma, tokens) * student_t[:, None] + shared[:, None]
+    )
+
+
+def _token_scale(
+    posterior: Posterior, role: str, suffix: str, sigma: np.ndarray, tokens: np.ndarray
+) -> np.ndarray:
+    """The row's noise scale, (draw, candidate): as the program's `token_scale`, held outside the table's tokens."""
+    span = posterior.token_span.get(role)
+    if span is None:
+        return np.broadcast_to(sigma[:, None], (len(sigma), len(tokens)))
+    offset = np.clip(np.log(tokens), span["low"], span["high"]) - span["center"]
+    return np.asarray(
+        sigma[:, None] * np.exp(-posterior.draws(f"noise_slope{suffix}")[:, None] * offset[None])
+    )

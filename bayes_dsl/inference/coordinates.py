@@ -1,0 +1,211 @@
+"""Coordinates in which a law's posterior is nearly round: centred maps between them and the law's parameters.
+
+Every coordinate lives on the real line. Sizes and tokens are centred on the table, so that a coordinate says
+what the table can tell (the loss at its centre, local slopes) rather than a value extrapolated to N = D = 1.
+Supervised: with a = alpha gamma, b = beta gamma, x = ln N - mean, y = ln D - mean,
+
+    L = E + m [w e^(-alpha x) + (1 - w) e^(-beta y)]^gamma,
+
+sampled as ln(E + m), ln(m/E), logit w, ln(m a w), ln(m b (1 - w)), ln gamma. Distilled: with q = ln(L_T / L~),
+
+    L_S - L_T = e^(G - c_0 (t - t_0) - softplus(ln eta + s (q - ln r_0)) / eta) [w' e^(-alpha' x') + (1 - w') e^(-beta' y')]^gamma',
+
+sampled as ln(gap) at the centre, its slope in t = ln L_T there, ln r_1 and ln s_1 (where the transition has cost
+one e-fold, and its steepness there), ln eta, logit w', ln(a' w'), ln(b' (1 - w')), ln gamma'. Each coordinate is
+shifted only by others, hence densities of c_0 and of its coordinate differ by no Jacobian.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+
+from bayes_dsl.laws.base import Law
+from bayes_dsl.laws.distillation import DISTILLATION
+from bayes_dsl.laws.supervised import CHINCHILLA, SUPERVISED, supervised_log_loss
+
+Arrays = Mapping[str, jax.Array]
+
+SUPERVISED_NAMES = ("log_L_center", "log_m_over_E", "logit_w", "log_slope_N", "log_slope_D", "log_gamma")
+CHINCHILLA_NAMES = SUPERVISED_NAMES[:-1]
+DISTILLED_NAMES = (
+    "log_gap_center",
+    "slope_L_T",
+    "log_r_1",
+    "log_s_1",
+    "log_eta",
+    "logit_w_prime",
+    "log_slope_N_S",
+    "log_slope_D_S",
+    "log_gamma_prime",
+)
+CENTER_NAMES = ("log_N", "log_D", "log_N_S", "log_D_S", "log_L_T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Coordinates:
+    """Names of the sampled coordinates of one law, and the two maps (a hashable value).
+
+    `derived` names quantities that are reported beside the law's parameters; a prior may stand on one of
+    them in place of the coordinate that `replaces` names (c_0 for the local slope in ln L_T).
+    """
+
+    law: Law
+    names: tuple[str, ...]
+    derived: tuple[str, ...] = ()
+    replaces: tuple[tuple[str, str], ...] = ()
+
+    def to_parameters(self, z: Arrays, center: Arrays) -> dict[str, jax.Array]:
+        """The law's parameters, with the derived quantities, at coordinates `z` (scalars or equal shapes)."""
+        if self.law is CHINCHILLA:
+            return _supervised_parameters({**z, "log_gamma": jnp.zeros_like(z["logit_w"])}, center, False)
+        if self.law is SUPERVISED:
+            return _supervised_parameters(z, center, True)
+        if self.law is DISTILLATION:
+            supervised = _supervised_parameters(z, center, True)
+            return {**supervised, **_distilled_parameters(z, center, supervised)}
+        return {
+            parameter.name: jnp.exp(z["log_" + parameter.name])
+            if parameter.support == "positive"
+            else z[parameter.name]
+            for parameter in self.law.parameters
+        }
+
+    def from_parameters(self, parameters: Arrays, center: Arrays) -> dict[str, jax.Array]:
+        """Coordinates of the law's parameters: the inverse of `to_parameters`."""
+        if self.law is CHINCHILLA:
+            z = _supervised_coordinates({**parameters, "gamma": jnp.ones_like(parameters["E"])}, center)
+            return {name: z[name] for name in CHINCHILLA_NAMES}
+        if self.law is SUPERVISED:
+            return _supervised_coordinates(parameters, center)
+        if self.law is DISTILLATION:
+            return {
+                **_supervised_coordinates(parameters, center),
+                **_distilled_coordinates(parameters, center),
+            }
+        return {
+            ("log_" + p.name if p.support == "positive" else p.name): jnp.log(parameters[p.name])
+            if p.support == "positive"
+            else parameters[p.name]
+            for p in self.law.parameters
+        }
+
+
+def coordinates_of(law: Law) -> Coordinates:
+    """Centred coordinates for the package's laws; for any other law, logarithms of positive parameters."""
+    if law is CHINCHILLA:
+        return Coordinates(law=law, names=CHINCHILLA_NAMES)
+    if law is SUPERVISED:
+        return Coordinates(law=law, names=SUPERVISED_NAMES)
+    if law is DISTILLATION:
+        return Coordinates(
+            law=law,
+            names=SUPERVISED_NAMES + DISTILLED_NAMES,
+            derived=("r_0", "s", "eta"),
+            replaces=(("c_0", "slope_L_T"),),
+        )
+    names = tuple("log_" + p.name if p.support == "positive" else p.name for p in law.parameters)
+    return Coordinates(law=law, names=names)
+
+
+def _supervised_parameters(z: Arrays, center: Arrays, with_gamma: bool) -> dict[str, jax.Array]:
+    log_gamma = z["log_gamma"]
+    gamma = jnp.exp(log_gamma)
+    log_E = z["log_L_center"] - jax.nn.softplus(z["log_m_over_E"])
+    log_m = log_E + z["log_m_over_E"]
+    log_w, log_v = -jax.nn.softplus(-z["logit_w"]), -jax.nn.softplus(z["logit_w"])
+    alpha = jnp.exp(z["log_slope_N"] - log_m - log_w - log_gamma)
+    beta = jnp.exp(z["log_slope_D"] - log_m - log_v - log_gamma)
+    parameters = {
+        "E": jnp.exp(log_E),
+        "A": jnp.exp(log_m / gamma + log_w + alpha * center["log_N"]),
+        "B": jnp.exp(log_m / gamma + log_v + beta * center["log_D"]),
+        "alpha": alpha,
+        "beta": beta,
+    }
+    return {**parameters, "gamma": gamma} if with_gamma else parameters
+
+
+def _supervised_coordinates(parameters: Arrays, center: Arrays) -> dict[str, jax.Array]:
+    p = parameters
+    size = jnp.log(p["A"]) - p["alpha"] * center["log_N"]
+    tokens = jnp.log(p["B"]) - p["beta"] * center["log_D"]
+    log_m = p["gamma"] * jnp.logaddexp(size, tokens)
+    logit_w = size - tokens
+    log_E, log_gamma = jnp.log(p["E"]), jnp.log(p["gamma"])
+    return {
+        "log_L_center": jnp.logaddexp(log_E, log_m),
+        "log_m_over_E": log_m - log_E,
+        "logit_w": logit_w,
+        "log_slope_N": log_m + jnp.log(p["alpha"]) + log_gamma - jax.nn.softplus(-logit_w),
+        "log_slope_D": log_m + jnp.log(p["beta"]) + log_gamma - jax.nn.softplus(logit_w),
+        "log_gamma": log_gamma,
+    }
+
+
+def _transition_at_center(
+    supervised: Arrays, center: Arrays, s: jax.Array, log_r_0: jax.Array, log_eta: jax.Array
+) -> jax.Array:
+    """ln eta + s (t_0 - ln L~(centre) - ln r_0): how far the centre stands into the capacity transition."""
+    student = {"N": jnp.exp(center["log_N_S"]), "D": jnp.exp(center["log_D_S"])}
+    return log_eta + s * (center["log_L_T"] - supervised_log_loss(supervised, student) - log_r_0)
+
+
+def _log_mean_growth(eta: jax.Array) -> jax.Array:
+    """ln((e^eta - 1) / eta), which vanishes with eta; without overflow for large eta."""
+    return eta + jnp.log(-jnp.expm1(-eta)) - jnp.log(eta)
+
+
+def _distilled_parameters(z: Arrays, center: Arrays, supervised: Arrays) -> dict[str, jax.Array]:
+    log_eta, log_gamma = z["log_eta"], z["log_gamma_prime"]
+    eta, gamma = jnp.exp(log_eta), jnp.exp(z["log_gamma_prime"])
+    s = jnp.exp(z["log_s_1"]) * eta / -jnp.expm1(-eta)
+    log_r_0 = z["log_r_1"] - _log_mean_growth(eta) / s
+    depth = _transition_at_center(supervised, center, s, log_r_0, log_eta)
+    c_0 = z["slope_L_T"] - s / eta * jax.nn.sigmoid(depth)
+    # The gap at the centre without its transition, carried from ln L_T = t_0 to ln L_T = 0.
+    log_scale = z["log_gap_center"] + jax.nn.softplus(depth) / eta + c_0 * center["log_L_T"]
+    log_w, log_v = -jax.nn.softplus(-z["logit_w_prime"]), -jax.nn.softplus(z["logit_w_prime"])
+    alpha = jnp.exp(z["log_slope_N_S"] - log_w - log_gamma)
+    beta = jnp.exp(z["log_slope_D_S"] - log_v - log_gamma)
+    return {
+        "A_prime": jnp.exp(log_scale / gamma + log_w + alpha * center["log_N_S"]),
+        "B_prime": jnp.exp(log_scale / gamma + log_v + beta * center["log_D_S"]),
+        "alpha_prime": alpha,
+        "beta_prime": beta,
+        "gamma_prime": gamma,
+        "c_0": c_0,
+        "c_1": s / eta,
+        "d_1": jnp.exp(log_r_0 - log_eta / s),
+        "f_1": 1.0 / s,
+        "r_0": jnp.exp(log_r_0),
+        "s": s,
+        "eta": eta,
+    }
+
+
+def _distilled_coordinates(parameters: Arrays, center: Arrays) -> dict[str, jax.Array]:
+    p = parameters
+    s = 1.0 / p["f_1"]
+    eta = 1.0 / (p["c_1"] * p["f_1"])
+    log_eta = jnp.log(eta)
+    log_r_0 = jnp.log(p["d_1"]) + log_eta / s
+    depth = _transition_at_center(p, center, s, log_r_0, log_eta)
+    size = jnp.log(p["A_prime"]) - p["alpha_prime"] * center["log_N_S"]
+    tokens = jnp.log(p["B_prime"]) - p["beta_prime"] * center["log_D_S"]
+    log_gamma, logit_w = jnp.log(p["gamma_prime"]), size - tokens
+    log_scale = p["gamma_prime"] * jnp.logaddexp(size, tokens)
+    return {
+        "log_gap_center": log_scale - p["c_0"] * center["log_L_T"] - jax.nn.softplus(depth) / eta,
+        "slope_L_T": p["c_0"] + s / eta * jax.nn.sigmoid(depth),
+        "log_r_1": log_r_0 + _log_mean_growth(eta) / s,
+        "log_s_1": jnp.log(s) - log_eta + jnp.log(-jnp.expm1(-eta)),
+        "log_eta": log_eta,
+        "logit_w_prime": logit_w,
+        "log_slope_N_S": jnp.log(p["alpha_prime"]) + log_gamma - jax.nn.softplus(-logit_w),
+        "log_slope_D_S": jnp.log(p["beta_prime"]) + log_gamma - jax.nn.softplus(logit_w),
+        "log_gamma_prime": log_gamma,
+    }

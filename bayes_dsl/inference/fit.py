@@ -1,0 +1,180 @@
+"""From a run table to a posterior: observe, sample, diagnose, keep."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from bayes_dsl.errors import NotConverged
+from bayes_dsl.inference.diagnostics import diagnose
+from bayes_dsl.inference.identification import prior_draws
+from bayes_dsl.inference.misfit import BARE_LAW
+from bayes_dsl.inference.observations import Observations, observe
+from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.inference.priors import Prior, default_prior
+from bayes_dsl.inference.sampler import Progress, Sampled, Settings, sample
+from bayes_dsl.laws.base import Law
+from bayes_dsl.laws.distillation import DISTILLATION
+from bayes_dsl.laws.supervised import SUPERVISED
+from bayes_dsl.runs.table import RunTable
+
+PRIOR_DRAWS = 2000
+DEFAULT_SETTINGS = Settings()
+
+
+def default_law(table: RunTable) -> Law:
+    """The distillation law where there are distilled rows to explain, otherwise the supervised one."""
+    return DISTILLATION if np.any(table.used.values("role") == "distilled") else SUPERVISED
+
+
+def fit(
+    table: RunTable,
+    *,
+    law: Law | None = None,
+    prior: Prior | None = None,
+    seed: int = 0,
+    settings: Settings = DEFAULT_SETTINGS,
+    progress: Progress | None = None,
+) -> Posterior:
+    """Sample the posterior of a law given a run table.
+
+    Parameters
+    ----------
+    table : RunTable
+        Rows with status ok are conditioned on.
+    law : Law, optional
+        Default: the distillation law where there are distilled rows, otherwise the supervised law (free gamma).
+    prior : Prior, optional
+        Default: `default_prior(law, typical_loss=median loss)`; a law of your own needs one.
+    seed : int
+        The same seed gives the same bits on one machine, whatever the number of cores.
+    settings : Settings
+        Chains, warm-up, draws, target acceptance, tree depth.
+    progress : callable, optional
+        Called with (iterations done, iterations in all) as blocks of iterations end.
+
+    Raises
+    ------
+    TableError
+        The table has rows that the law does not explain, or no usable row.
+    NotConverged
+        The draws fail the health gate; they are on the error's `posterior`.
+    """
+    law = default_law(table) if law is None else law
+    if prior is None:
+        prior = default_prior(law, typical_loss=float(np.median(table.used.values("loss"))))
+    observations = observe(table, law=law, prior=prior)
+    sampled = sample(observations, settings=settings, seed=seed, progress=progress)
+    posterior = _posterior(table, observations, sampled, prior, settings, seed)
+    problems = posterior.diagnostics.problems()
+    if problems:
+        raise NotConverged(
+            "posterior: health gate not passed; " + " ".join(problems),
+            diagnostics=posterior.diagnostics,
+            posterior=posterior,
+        )
+    return posterior
+
+
+def versions() -> dict[str, str]:
+    """Versions of everything that a posterior's bits depend on."""
+    packages = ("bayes-dsl", "jax", "jaxlib", "numpyro", "arviz", "numpy", "xarray")
+    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+
+
+def _posterior(
+    table: RunTable,
+    observations: Observations,
+    sampled: Sampled,
+    prior: Prior,
+    settings: Settings,
+    seed: int,
+) -> Posterior:
+    structure, used = observations.structure, table.used
+    law = structure.law
+    coords = {name: list(levels) for name, levels in observations.levels.items()}
+    runs = [str(run) for run in used.values("run_id")[observations.order]]
+    sites = _dataset(sampled.sites, coords)
+    slopes = {name: draws for name, draws in sampled.sites.items() if name.startswith("noise_slope")}
+    reported = _dataset({**sampled.parameters, **slopes}, coords)
+    stats = _dataset(sampled.stats, {})
+    gated = [
+        name for name in reported.data_vars if name not in ("A", "B", "A_prime", "B_prime", "c_1", "d_1")
+    ]
+    diagnostics = diagnose(sites, reported[gated], stats)
+    center = observations.data["center"]
+    prior_group = prior_draws(law, prior, center, draws=PRIOR_DRAWS, seed=seed)
+    csv = np.frombuffer(table.to_csv_text().encode("utf-8"), dtype=np.uint8)
+    names = ("params", "tokens", "teacher_loss")
+    constant = {name: ("run", used.values(name)[observations.order]) for name in names}
+    tree = xr.DataTree.from_dict(
+        {
+            "/posterior": reported,
+            "/unconstrained_posterior": sites,
+            "/sample_stats": stats,
+            "/log_likelihood": xr.Dataset(
+                {"log_loss": (("chain", "draw", "run"), sampled.log_likelihood)}, coords={"run": runs}
+            ),
+            "/observed_data": xr.Dataset(
+                {"log_loss": ("run", np.asarray(observations.data["log_loss"]))}, coords={"run": runs}
+            ),
+            "/constant_data": xr.Dataset(
+                {**constant, "table_csv": ("byte", csv), "row": ("run", observations.order)},
+                coords={"run": runs},
+            ),
+            "/prior": _dataset({name: draws[None] for name, draws in prior_group.items()}, {}),
+        }
+    )
+    tree.attrs.update(_attributes(table, observations, diagnostics.to_record(), prior, settings, seed))
+    return Posterior(law=law, tree=tree)
+
+
+def _attributes(
+    table: RunTable,
+    observations: Observations,
+    diagnostics: dict[str, Any],
+    prior: Prior,
+    settings: Settings,
+    seed: int,
+) -> dict[str, str | int]:
+    structure = observations.structure
+    records: dict[str, Any] = {
+        "prior": prior.to_records(),
+        "settings": asdict(settings),
+        "versions": versions(),
+        "notes": [*table.notes, *observations.notes],
+        "center": observations.data["center"],
+        "token_span": {role: observations.data["token_span"][role] for role in structure.sloped},
+        "diagnostics": diagnostics,
+    }
+    return {
+        "law": structure.law.name,
+        "law_source": structure.law.source,
+        "misfit": BARE_LAW,
+        "seed": seed,
+        "counting": table.counting or "",
+        "table_source": table.source,
+        "table_sha256": table.sha256,
+        **{name: json.dumps(record, sort_keys=True) for name, record in records.items()},
+    }
+
+
+def _dataset(arrays: dict[str, np.ndarray], coords: dict[str, list[str]]) -> xr.Dataset:
+    """Arrays (chain, draw[, level]) as a data set whose third dimension carries the effect's name."""
+    variables, used = {}, {}
+    for name, array in arrays.items():
+        dims: tuple[str, ...] = ("chain", "draw")
+        if array.ndim == 3:
+            effect = name.removeprefix("z_").removeprefix("effect_")
+            dims = (*dims, effect)
+            if effect in coords:
+                used[effect] = coords[effect]
+        variables[name] = (dims, array)
+    shape = next(iter(arrays.values())).shape
+    return xr.Dataset(variables, coords={"chain": np.arange(shape[0]), "draw": np.arange(shape[1]), **used})

@@ -1,0 +1,80 @@
+"""Which coefficients the data identify: prior-to-posterior contraction, and a sentence for each that they do not."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bayes_dsl.inference.coordinates import coordinates_of
+from bayes_dsl.inference.priors import Density, Prior
+from bayes_dsl.laws.base import Law
+from bayes_dsl.laws.distillation import DISTILLATION
+
+# Beyond this share of its prior's width a coefficient has mostly kept its prior.
+LEAST_CONTRACTION = 0.5
+# A positive coefficient whose 90 % interval spans more than this factor is no number to quote.
+WIDEST_FACTOR = 10.0
+
+
+def prior_draws(
+    law: Law, prior: Prior, center: Mapping[str, float], *, draws: int, seed: int
+) -> dict[str, np.ndarray]:
+    """The law's parameters under the prior alone, arrays (draws,)."""
+    coordinates = coordinates_of(law)
+    rng = np.random.default_rng((seed, 1))
+    stand_in = {coordinate: name for name, coordinate in coordinates.replaces}
+    with jax.enable_x64(True):
+        z = {n: jnp.asarray(_draw(prior[stand_in.get(n, n)], draws, rng)) for n in coordinates.names}
+        where = {name: jnp.full(draws, value) for name, value in center.items()}
+        for coordinate, name in stand_in.items():
+            # The coordinate is the parameter shifted by other coordinates; at 0 it shows the shift.
+            wanted = z[coordinate]
+            shift = coordinates.to_parameters({**z, coordinate: jnp.zeros(draws)}, where)[name]
+            z[coordinate] = wanted - shift
+        parameters = coordinates.to_parameters(z, where)
+        return {name: np.asarray(value) for name, value in parameters.items()}
+
+
+def _draw(density: Density, size: int, rng: np.random.Generator) -> np.ndarray:
+    standard = rng.standard_normal(size) if density.family == "normal" else rng.standard_t(density.df, size)
+    return density.loc + density.scale * standard
+
+
+def unidentified(
+    law: Law, posterior: Mapping[str, np.ndarray], prior: Mapping[str, np.ndarray]
+) -> tuple[str, ...]:
+    """A sentence for every coefficient that the data do not identify, from draws (draw,) of both."""
+    positive = {parameter.name: parameter.support == "positive" for parameter in law.parameters}
+    derived_only = ("c_1", "d_1") if law is DISTILLATION else ()
+    sentences = []
+    for name in prior:
+        if name in derived_only or name == "s":
+            continue
+        log = positive.get(name, True)
+        width, prior_width = _width(posterior[name], log), _width(prior[name], log)
+        if width > LEAST_CONTRACTION * prior_width:
+            sentences.append(
+                f"{name} is not identified: its 90 % interval is {width / prior_width:.0%} as wide as its prior's"
+                + (" (in logarithms)" if log else "")
+            )
+        elif log and width > np.log(WIDEST_FACTOR):
+            sentences.append(
+                f"{name} is not identified as a number: its 90 % interval spans a factor of {np.exp(width):,.0f}, "
+                "traded off against its exponent"
+            )
+    if derived_only:
+        sentences.append(
+            "c_1 and d_1 are only derived: the data tell r_0, s and an upper bound of eta = 1 / (c_1 f_1)"
+        )
+    return tuple(sentences)
+
+
+def _width(draws: np.ndarray, log: bool) -> float:
+    finite = draws[np.isfinite(draws)]
+    if log:
+        finite = np.log(finite[finite > 0])
+    lower, upper = np.quantile(finite, [0.05, 0.95])
+    return float(upper - lower)

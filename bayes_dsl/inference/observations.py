@@ -1,0 +1,268 @@
+"""What a posterior conditions on: the arrays of a run table, and which of its rows share what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bayes_dsl.errors import Fault, TableError
+from bayes_dsl.inference.coordinates import coordinates_of
+from bayes_dsl.inference.noise import EFFECTS
+from bayes_dsl.inference.priors import Prior
+from bayes_dsl.laws.base import Law
+from bayes_dsl.runs.table import RunTable
+
+# A slope of the noise needs tokens that differ; below this ratio it would only mirror its prior.
+LEAST_TOKEN_RATIO = 4.0
+# Seed noise is told from the rest where at least this many configurations were run more than once.
+LEAST_REPLICATED = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Structure:
+    """What is sampled, apart from every number: hashable, so that a compiled sampler serves tables of one shape.
+
+    `effects` are (name, number of levels that at least two rows share).
+    """
+
+    law: Law
+    roles: tuple[str, ...]
+    rows: tuple[int, ...]
+    effects: tuple[tuple[str, int], ...]
+    blurred_teachers: int
+    sloped: tuple[str, ...]
+    prior_names: tuple[str, ...]
+    families: tuple[str, ...]
+
+    @property
+    def n_runs(self) -> int:
+        return sum(self.rows)
+
+    @property
+    def sites(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        """Names and shapes of everything that is sampled, in the order of the flat vector."""
+        sites: list[tuple[str, tuple[int, ...]]] = [(name, ()) for name in coordinates_of(self.law).names]
+        for role in self.roles:
+            suffix = "" if role == "supervised" else f"_{role}"
+            sites.append((f"log_sigma{suffix}", ()))
+            if role in self.sloped:
+                sites.append((f"noise_slope{suffix}", ()))
+        sites.append(("log_nu_minus_1", ()))
+        for name, levels in self.effects:
+            sites.append((f"log_sd_{name}", ()))
+            if levels:
+                sites.append((f"z_{name}", (levels,)))
+        if self.blurred_teachers:
+            sites.append(("z_teacher_loss", (self.blurred_teachers,)))
+        return tuple(sites)
+
+    @property
+    def size(self) -> int:
+        return sum(int(np.prod(shape)) for _, shape in self.sites)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Observations:
+    """The structure of a posterior, its numbers as a tree of arrays, and what to say about them.
+
+    `order` maps the program's rows (role after role) to the rows of the table that are used; `levels` names
+    the shared levels of each effect.
+    """
+
+    structure: Structure
+    data: dict[str, Any]
+    order: np.ndarray
+    levels: dict[str, tuple[str, ...]]
+    notes: tuple[str, ...]
+
+
+def observe(table: RunTable, *, law: Law, prior: Prior) -> Observations:
+    """The observations that a table's usable rows make for a law.
+
+    Raises
+    ------
+    TableError
+        A row's role is one that the law does not explain, or no row is usable.
+    """
+    used = table.used
+    _refuse_unexplained(used, law)
+    role_of = used.values("role")
+    roles = tuple(role.name for role in law.roles if np.any(role_of == role.name))
+    order = np.concatenate([np.flatnonzero(role_of == role) for role in roles])
+    rows = tuple(int(np.sum(role_of == role)) for role in roles)
+    inputs = {role: _inputs(used, role_of == role, role) for role in roles}
+    log_tokens = {role: np.log(used.values("tokens")[role_of == role]) for role in roles}
+    effects, levels, notes = _effects(used, order)
+    blur = _teacher_blur(used, role_of == "distilled")
+    sloped = tuple(role for role in roles if np.ptp(log_tokens[role]) > np.log(LEAST_TOKEN_RATIO))
+    structure = Structure(
+        law=law,
+        roles=roles,
+        rows=rows,
+        effects=tuple((name, len(levels[name])) for name in EFFECTS if name in effects),
+        blurred_teachers=0 if blur is None else int(blur["level"].max()) + 1,
+        sloped=sloped,
+        prior_names=prior.names,
+        families=tuple(density.family for density in prior.densities),
+    )
+    loss, loss_se = used.values("loss")[order], used.values("loss_se")[order]
+    data: dict[str, Any] = {
+        "center": _center(used, role_of),
+        "inputs": inputs,
+        "log_loss": np.log(loss),
+        "relative_se": np.nan_to_num(loss_se / loss),
+        "log_tokens": log_tokens,
+        "token_span": {role: _span(log_tokens[role]) for role in roles},
+        "effects": effects,
+        "centring": {name: np.zeros(len(levels[name])) for name in effects},
+        "prior": {d.name: {"loc": d.loc, "scale": d.scale, "df": d.df} for d in prior.densities},
+    }
+    if blur is not None:
+        data["teacher_blur"] = blur
+    if "distilled" in roles and "supervised" not in roles:
+        notes.append("no supervised rows: the supervised loss in the capacity transition rests on its prior")
+    return Observations(structure=structure, data=data, order=order, levels=levels, notes=tuple(notes))
+
+
+def _refuse_unexplained(used: RunTable, law: Law) -> None:
+    role_of = used.values("role")
+    if len(used) == 0:
+        raise TableError(
+            Fault(
+                where=used.source,
+                what="usable rows",
+                value="0",
+                rule="a posterior needs at least one row with status ok",
+                remedy="Check the status column and the --where conditions",
+            )
+        )
+    for role in sorted(set(role_of)):
+        if not law.explains(role):
+            raise TableError(
+                Fault(
+                    where=f"{used.source}: column 'role'",
+                    what="role",
+                    value=f"{role} in {int(np.sum(role_of == role))} rows",
+                    rule=f"the {law.name} law does not explain {role} rows",
+                    remedy=f"Choose --law distillation, or leave them out with --where 'role!={role}'",
+                    column="role",
+                )
+            )
+
+
+def _inputs(used: RunTable, mask: np.ndarray, role: str) -> dict[str, np.ndarray]:
+    size, tokens = used.values("params")[mask], used.values("tokens")[mask]
+    if role == "distilled":
+        return {"N_S": size, "D_S": tokens, "L_T": used.values("teacher_loss")[mask]}
+    return {"N": size, "D": tokens}
+
+
+def _span(log_tokens: np.ndarray) -> dict[str, float]:
+    return {
+        "center": float(log_tokens.mean()),
+        "low": float(log_tokens.min()),
+        "high": float(log_tokens.max()),
+    }
+
+
+def _center(used: RunTable, role_of: np.ndarray) -> dict[str, float]:
+    """Means of the logarithms; distilled rows weighted by their gap, where the law has something to explain."""
+    log_N, log_D = np.log(used.values("params")), np.log(used.values("tokens"))
+    supervised, distilled = role_of == "supervised", role_of == "distilled"
+    base = supervised if supervised.any() else distilled
+    center = {"log_N": float(log_N[base].mean()), "log_D": float(log_D[base].mean())}
+    if not distilled.any():
+        loss = np.log(used.values("loss")[base])
+        return {
+            **center,
+            "log_N_S": center["log_N"],
+            "log_D_S": center["log_D"],
+            "log_L_T": float(loss.mean()),
+        }
+    teacher_loss = used.values("teacher_loss")[distilled]
+    weight = np.maximum(used.values("loss")[distilled] - teacher_loss, 0.0)
+    weight = weight if weight.sum() > 0 else np.ones_like(weight)
+    return {
+        **center,
+        "log_N_S": float(np.average(log_N[distilled], weights=weight)),
+        "log_D_S": float(np.average(log_D[distilled], weights=weight)),
+        "log_L_T": float(np.average(np.log(teacher_loss), weights=weight)),
+    }
+
+
+def _effects(
+    used: RunTable, order: np.ndarray
+) -> tuple[dict[str, dict[str, np.ndarray]], dict[str, tuple[str, ...]], list[str]]:
+    """Which rows share what: for each effect its level, whether other rows share it, and whether none does."""
+    keys = _keys(used)
+    effects: dict[str, dict[str, np.ndarray]] = {}
+    levels: dict[str, tuple[str, ...]] = {}
+    notes: list[str] = []
+    for name in EFFECTS:
+        key = keys[name][order]
+        names, inverse, counts = np.unique(key, return_inverse=True, return_counts=True)
+        shared_names = [str(n) for n, count in zip(names, counts, strict=True) if n and count > 1]
+        if not _is_sampled(name, shared_names, [str(n) for n in names if n]):
+            continue
+        shared = (counts[inverse] > 1) & (key != "")
+        position = {n: i for i, n in enumerate(shared_names)}
+        level = np.array([position.get(str(n), 0) for n in key], dtype=np.int64)
+        effects[name] = {"level": level, "shared": shared, "alone": (key != "") & ~shared}
+        levels[name] = tuple(shared_names)
+    if "replicate" not in effects and not any(name in effects for name in ("group", "student")):
+        notes.append("no configuration was run with several seeds: seed noise and the rest share one scale")
+    evaluations = {str(n) for n in used.values("eval_id") if n}
+    if len(evaluations) == 1:
+        notes.append("one evaluation set: its error is shared by every row and so is part of E")
+    return effects, levels, notes
+
+
+def _is_sampled(name: str, shared: list[str], known: list[str]) -> bool:
+    if name == "replicate":
+        return len(shared) >= LEAST_REPLICATED
+    if name == "evaluation":
+        return len(known) >= 2
+    return bool(shared)
+
+
+def _keys(used: RunTable) -> dict[str, np.ndarray]:
+    """One text key a row for each effect; rows of equal keys share it, an empty key has none."""
+    role_of, group = used.values("role"), used.values("group")
+    size, tokens = used.values("params"), used.values("tokens")
+    teacher_loss, teacher_id = used.values("teacher_loss"), used.values("teacher_id")
+    evaluation = used.values("eval_id")
+    groups, counts = np.unique(group, return_counts=True)
+    in_shared_group = np.isin(group, groups[(counts > 1) & (groups != "")])
+    columns: dict[str, list[str]] = {name: [] for name in EFFECTS}
+    for i in range(len(used)):
+        distilled = role_of[i] == "distilled"
+        configuration = f"{size[i]:.17g} x {tokens[i]:.17g}"
+        columns["group"].append(str(group[i]))
+        columns["replicate"].append(
+            "" if distilled or in_shared_group[i] else f"{configuration} {evaluation[i]}".strip()
+        )
+        columns["teacher"].append((str(teacher_id[i]) or f"loss {teacher_loss[i]:.17g}") if distilled else "")
+        columns["student"].append(configuration if distilled else "")
+        # In a gap measured on one evaluation set the set's error cancels.
+        columns["evaluation"].append("" if distilled else str(evaluation[i]))
+    return {name: np.array(column, dtype=object).astype(str) for name, column in columns.items()}
+
+
+def _teacher_blur(used: RunTable, distilled: np.ndarray) -> dict[str, np.ndarray] | None:
+    """One error of measurement for each teacher whose standard error is given."""
+    error = used.values("teacher_loss_se")[distilled]
+    if not np.any(error > 0):
+        return None
+    loss, ids = used.values("teacher_loss")[distilled], used.values("teacher_id")[distilled]
+    key = [str(i) or f"loss {value:.17g}" for i, value in zip(ids, loss, strict=True)]
+    _, level = np.unique(np.array(key), return_inverse=True)
+    return {"level": level.astype(np.int64), "relative_se": np.nan_to_num(error / loss)}
+
+
+def describe(structure: Structure) -> Iterable[str]:
+    """One sentence for each part of the noise that is sampled."""
+    for name, levels in structure.effects:
+        yield f"{name} effect over {levels} shared levels"

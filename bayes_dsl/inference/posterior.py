@@ -1,0 +1,202 @@
+"""The posterior: draws of a law's parameters with all that is needed to trust, save and question them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from bayes_dsl.errors import Fault, FileRefused, UnhealthyPosterior, UnknownName
+from bayes_dsl.inference.diagnostics import Diagnostics
+from bayes_dsl.inference.identification import unidentified
+from bayes_dsl.inference.intervals import interval
+from bayes_dsl.inference.posterior_file import read_tree, write_tree
+from bayes_dsl.inference.priors import Prior
+from bayes_dsl.laws.base import Law
+from bayes_dsl.laws.registry import law as registered_law
+from bayes_dsl.laws.registry import registered
+from bayes_dsl.runs.table import RunTable
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Posterior:
+    """Draws of a law given a run table.
+
+    `tree` is a plain ArviZ DataTree: groups `posterior` (the law's parameters under the law's names, noise,
+    shared effects), `unconstrained_posterior` (the coordinates that were sampled), `sample_stats`,
+    `log_likelihood`, `observed_data`, `constant_data` (with the table itself) and `prior`; its root
+    attributes say how it was made. Opens and forecasts without NumPyro.
+    """
+
+    law: Law
+    tree: xr.DataTree
+
+    @classmethod
+    def load(cls, path: str | Path, *, law: Law | None = None) -> Posterior:
+        """Open a saved posterior; `law` is needed only for a law of your own, which no file can hold.
+
+        Raises
+        ------
+        FileRefused
+            The file is damaged, hostile, of a foreign version, or of another law.
+        """
+        tree = read_tree(Path(path))
+        name = str(tree.attrs.get("law", ""))
+        if law is None:
+            known = {known.name for known in registered()}
+            if name not in known:
+                raise FileRefused(
+                    _fault(
+                        Path(path).name,
+                        "law",
+                        name,
+                        "is not one of the package's laws",
+                        "Pass law=... to load",
+                    )
+                )
+            law = registered_law(name)
+        posterior = cls(law=law, tree=tree)
+        missing = [p for p in law.names if p not in tree["posterior"].data_vars]
+        if name != law.name or missing:
+            raise FileRefused(
+                _fault(
+                    Path(path).name,
+                    "law",
+                    name,
+                    f"is not the {law.name} law" + (f", it lacks {', '.join(missing)}" if missing else ""),
+                    "Pass the law that the posterior was sampled with",
+                )
+            )
+        return posterior
+
+    def save(self, path: str | Path) -> None:
+        """Write the posterior as netCDF, whole or not at all, with checksums; `arviz.from_netcdf` opens it."""
+        write_tree(self.tree, Path(path))
+
+    def draws(self, name: str) -> np.ndarray:
+        """All draws of one quantity of the posterior group, shape (draws, ...), chain after chain."""
+        group = self.tree["posterior"]
+        if name not in group.data_vars:
+            raise UnknownName(
+                _fault(
+                    "Posterior.draws",
+                    "name",
+                    name,
+                    "is not in the posterior",
+                    f"The names are {', '.join(str(n) for n in group.data_vars)}",
+                )
+            )
+        values = np.asarray(group[name])
+        return values.reshape(-1, *values.shape[2:])
+
+    def has(self, name: str) -> bool:
+        """Whether the posterior group holds this quantity."""
+        return name in self.tree["posterior"].data_vars
+
+    def law_draws(self) -> dict[str, np.ndarray]:
+        """Draws of the law's parameters, each (draws,)."""
+        return {name: self.draws(name) for name in self.law.names}
+
+    def interval(
+        self, names: Iterable[str] | None = None, *, prob: float = 0.9, kind: str = "eti"
+    ) -> pd.DataFrame:
+        """Mean, sd, median and credible interval of the scalar quantities, one row each."""
+        group = self.tree["posterior"]
+        chosen = list(names) if names is not None else [str(n) for n in group.data_vars if group[n].ndim == 2]
+        rows = []
+        for name in chosen:
+            draws = self.draws(name)
+            lower, upper = interval(draws, prob=prob, kind=kind)
+            rows.append((draws.mean(), draws.std(ddof=1), np.median(draws), lower, upper))
+        columns = ["mean", "sd", "median", "lower", "upper"]
+        frame = pd.DataFrame(rows, index=pd.Index(chosen, name="parameter"), columns=columns)
+        frame.attrs.update(prob=prob, kind=kind)
+        return frame
+
+    def unidentified(self) -> tuple[str, ...]:
+        """A sentence for every coefficient of the law that the data do not identify."""
+        prior = self.tree["prior"]
+        names = [str(name) for name in prior.data_vars]
+        return unidentified(
+            self.law,
+            {name: self.draws(name) for name in names},
+            {name: np.asarray(prior[name]).ravel() for name in names},
+        )
+
+    @cached_property
+    def diagnostics(self) -> Diagnostics:
+        return Diagnostics(**self._json("diagnostics"))
+
+    @property
+    def healthy(self) -> bool:
+        return not self.diagnostics.problems()
+
+    def require_healthy(self, accept: bool = False) -> None:
+        """Raise `UnhealthyPosterior` unless the health gate was passed, or `accept` says to go on."""
+        if not accept and not self.healthy:
+            raise UnhealthyPosterior(
+                "posterior: health gate not passed; "
+                + " ".join(self.diagnostics.problems())
+                + " To use it all the same, pass --accept-unhealthy (accept_unhealthy=True)."
+            )
+
+    @cached_property
+    def prior(self) -> Prior:
+        return Prior.from_records(self._json("prior"))
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return dict(self._json("settings"))
+
+    @property
+    def versions(self) -> dict[str, str]:
+        return dict(self._json("versions"))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(self._json("notes"))
+
+    @property
+    def center(self) -> dict[str, float]:
+        return dict(self._json("center"))
+
+    @property
+    def token_span(self) -> dict[str, dict[str, float]]:
+        """Where each role's noise scale is held: center, low and high in ln tokens."""
+        return dict(self._json("token_span"))
+
+    @property
+    def seed(self) -> int:
+        return int(self.tree.attrs["seed"])
+
+    @property
+    def misfit(self) -> str:
+        return str(self.tree.attrs["misfit"])
+
+    @property
+    def table_sha256(self) -> str:
+        return str(self.tree.attrs["table_sha256"])
+
+    @property
+    def counting(self) -> str | None:
+        return str(self.tree.attrs["counting"]) or None
+
+    @cached_property
+    def table(self) -> RunTable:
+        """The run table that the posterior was conditioned on, every row of it."""
+        data = np.asarray(self.tree["constant_data"]["table_csv"], dtype=np.uint8).tobytes()
+        return RunTable.from_csv_text(data.decode("utf-8"), source=str(self.tree.attrs["table_source"]))
+
+    def _json(self, name: str) -> Any:
+        return json.loads(str(self.tree.attrs[name]))
+
+
+def _fault(where: str, what: str, value: str, rule: str, remedy: str) -> Fault:
+    return Fault(where=where, what=what, value=value, rule=rule, remedy=remedy)

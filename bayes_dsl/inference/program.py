@@ -1,0 +1,108 @@
+"""The NumPyro program: law, prior and noise as one joint density of the coordinates and the observed losses."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpyro
+import numpyro.distributions as dist
+
+from bayes_dsl.inference.coordinates import coordinates_of
+from bayes_dsl.inference.misfit import expected_log_loss
+from bayes_dsl.inference.noise import token_scale, total_scale
+from bayes_dsl.inference.observations import Structure
+
+Tree = Mapping[str, Any]
+
+
+def program(structure: Structure, data: Tree) -> None:
+    """ln(loss) of every run, given the law, its prior and the noise.
+
+    `structure` is static (what is sampled), `data` a tree of arrays (`observations.py`), so that tables of
+    one shape share one compiled sampler. All sampled sites live on the real line; the law's parameters are
+    deterministic sites under the law's names.
+    """
+    parameters = _law(structure, data)
+    log_mean = _log_mean(structure, data, parameters)
+    sigma = _scales(structure, data)
+    unshared = jnp.zeros(structure.n_runs)
+    for name, levels in structure.effects:
+        sd = numpyro.deterministic(f"sd_{name}", jnp.exp(_sample(structure, data, f"log_sd_{name}")))
+        effect = data["effects"][name]
+        unshared = unshared + jnp.where(effect["alone"], sd**2, 0.0)
+        if levels:
+            with numpyro.plate(name, levels):
+                # Between non-centred (0) and centred (1), by what the table tells about each level.
+                centring = data["centring"][name]
+                z = numpyro.sample(f"z_{name}", dist.Normal(0.0, sd**centring))
+                shared = numpyro.deterministic(f"effect_{name}", sd ** (1.0 - centring) * z)
+            log_mean = log_mean + jnp.where(effect["shared"], shared[effect["level"]], 0.0)
+    nu = numpyro.deterministic("nu", 1.0 + jnp.exp(_sample(structure, data, "log_nu_minus_1")))
+    with numpyro.plate("run", structure.n_runs):
+        scale = total_scale(sigma, data["relative_se"], unshared)
+        numpyro.sample("log_loss", dist.StudentT(nu, log_mean, scale), obs=data["log_loss"])
+
+
+def _density(structure: Structure, data: Tree, name: str) -> dist.Distribution:
+    """The one map from a prior's density to NumPyro."""
+    loc, scale, df = data["prior"][name]["loc"], data["prior"][name]["scale"], data["prior"][name]["df"]
+    if structure.families[structure.prior_names.index(name)] == "student_t":
+        return dist.StudentT(df, loc, scale)
+    return dist.Normal(loc, scale)
+
+
+def _sample(structure: Structure, data: Tree, name: str) -> jax.Array:
+    return numpyro.sample(name, _density(structure, data, name))
+
+
+def _law(structure: Structure, data: Tree) -> dict[str, jax.Array]:
+    coordinates = coordinates_of(structure.law)
+    stand_in = {coordinate: prior for prior, coordinate in coordinates.replaces}
+    z = {}
+    for name in coordinates.names:
+        if name in stand_in:
+            z[name] = numpyro.sample(name, dist.ImproperUniform(dist.constraints.real, (), ()))
+        else:
+            z[name] = _sample(structure, data, name)
+    parameters = coordinates.to_parameters(z, data["center"])
+    for prior in stand_in.values():
+        # The coordinate is this parameter shifted by other coordinates: no Jacobian.
+        log_density = _density(structure, data, prior).log_prob(parameters[prior])
+        numpyro.factor(f"prior_{prior}", log_density)
+    for name, value in parameters.items():
+        numpyro.deterministic(name, value)
+    return parameters
+
+
+def _log_mean(structure: Structure, data: Tree, parameters: Mapping[str, jax.Array]) -> jax.Array:
+    """ln(expected loss) of the runs, role after role."""
+    parts = []
+    for role in structure.roles:
+        inputs = dict(data["inputs"][role])
+        if role == "distilled" and structure.blurred_teachers:
+            with numpyro.plate("blurred_teacher", structure.blurred_teachers):
+                z = numpyro.sample("z_teacher_loss", dist.Normal(0.0, 1.0))
+            blur = data["teacher_blur"]
+            inputs["L_T"] = inputs["L_T"] * jnp.exp(blur["relative_se"] * z[blur["level"]])
+        parts.append(expected_log_loss(structure.law, role, parameters, inputs))
+    return jnp.concatenate(parts)
+
+
+def _scales(structure: Structure, data: Tree) -> jax.Array:
+    """Relative scatter of the runs, role after role."""
+    parts = []
+    for role in structure.roles:
+        suffix = "" if role == "supervised" else f"_{role}"
+        sigma = numpyro.deterministic(
+            f"sigma{suffix}", jnp.exp(_sample(structure, data, f"log_sigma{suffix}"))
+        )
+        log_tokens = data["log_tokens"][role]
+        if role in structure.sloped:
+            slope = _sample(structure, data, f"noise_slope{suffix}")
+            parts.append(token_scale(sigma, slope, log_tokens, data["token_span"][role]))
+        else:
+            parts.append(jnp.broadcast_to(sigma, log_tokens.shape))
+    return jnp.concatenate(parts)
