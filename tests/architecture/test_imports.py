@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -44,6 +45,18 @@ def test_the_door_opens_within_three_tenths_of_a_second() -> None:
 @pytest.mark.parametrize("room", ["errors", "files", "runs"])
 def test_reading_a_table_needs_no_jax(room: str) -> None:
     loaded = fresh(f"import bayes_dsl.{room}")[1]
+    assert not loaded & NUMERICS
+
+
+@pytest.mark.parametrize(
+    "command", ["--help", "check --help", "fit --help", "check TABLE", "check TABLE --json"]
+)
+def test_help_and_check_need_no_jax(command: str, tmp_path: Path) -> None:
+    table = tmp_path / "runs.csv"
+    table.write_text("run_id,role,params,tokens,loss\na,supervised,1e8,2e9,3.5\nb,supervised,2e8,4e9,3.2\n")
+    words = [str(table) if word == "TABLE" else word for word in command.split()]
+    loaded = fresh(f"from bayes_dsl.cli.app import run; code = run({words}); assert code == 0")[1]
+    assert "bayes_dsl.cli.app" in loaded
     assert not loaded & NUMERICS
 
 
