@@ -191,11 +191,19 @@ def _evaluate(
     pull = weight * jnp.clip(r, -delta, delta)
     if exact:
         bend = jax.hessian(lambda at: jnp.dot(jax.lax.stop_gradient(pull), model(at)))(position)
+        slopes = jacobian
     else:
         bend = jnp.tensordot(pull, shared, axes=1)
-    secant = (jacobian * (weight * jnp.where(inside, 1.0, delta / size))) @ jacobian.T
-    newton = (jacobian * (weight * inside)) @ jacobian.T + bend
+        # A curvature that is borrowed anyway need not be summed in float64; the gradient is.
+        slopes = jacobian.astype(jnp.float32)
+    secant = _gram(slopes, weight * jnp.where(inside, 1.0, delta / size))
+    newton = _gram(slopes, weight * inside) + bend
     return jnp.dot(weight, huber(r, delta)), jacobian @ pull, secant, newton
+
+
+def _gram(slopes: jax.Array, weight: jax.Array) -> jax.Array:
+    """sum_i weight_i slope_i slope_i', (p, p), in the slopes' precision."""
+    return ((slopes * weight.astype(slopes.dtype)) @ slopes.T).astype(weight.dtype)
 
 
 def _decide(fit: Descent, tried: tuple[jax.Array, ...], scale: jax.Array) -> Descent:
