@@ -138,8 +138,8 @@ def point_fit(
 
     The estimator of Hoffmann et al. (arXiv 2203.15556), Besiroglu et al. (2404.10102) and Busbridge et al.
     (2502.08606, App. F). We depart from their search, not from their objective: coordinates centred on the
-    data, a Latin hypercube of starts in them, and Newton's method with a test of convergence, where L-BFGS-B from
-    a grid of uncentred logarithms stops early. Distilled and supervised rows are fitted together, on the
+    data, a Latin hypercube of starts in them, and Newton's method with a test of convergence, where L-BFGS-B
+    from a grid of uncentred logarithms stops early. Distilled and supervised rows are fitted together, on the
     measured teacher loss. Positive coefficients stay positive.
 
     Parameters
