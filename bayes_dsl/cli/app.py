@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import signal
 import sys
@@ -12,7 +11,8 @@ from typing import Annotated
 
 import typer
 
-from bayes_dsl.cli import table_verbs
+from bayes_dsl import __version__
+from bayes_dsl.cli import posterior_verbs, table_verbs
 from bayes_dsl.cli.compile_cache import use_compile_cache
 from bayes_dsl.cli.failures import DEBUG, exit_code_of
 
@@ -23,7 +23,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(table_verbs.check)
+for verb in (
+    table_verbs.demo,
+    table_verbs.check,
+    table_verbs.fit,
+    posterior_verbs.summary,
+    posterior_verbs.forecast,
+    posterior_verbs.score,
+):
+    app.command()(verb)
 
 
 def main() -> int:
@@ -50,14 +58,9 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _version(asked: bool) -> None:
-    if not asked:
-        return
-    try:
-        version = importlib.metadata.version("bayes-dsl")
-    except importlib.metadata.PackageNotFoundError:
-        version = "(run from a checkout, not installed)"
-    sys.stdout.write(f"bayes-dsl {version}\n")
-    raise typer.Exit
+    if asked:
+        sys.stdout.write(f"bayes-dsl {__version__}\n")
+        raise typer.Exit
 
 
 @app.callback(invoke_without_command=True)

@@ -30,3 +30,151 @@ class CheckKeys(Keys):
     counting: str | None = Field(description="non_embedding, total, or null where unstated")
     notes: list[str]
     warnings: list[str]
+
+
+class TableKeys(Keys):
+    """Where a posterior's rows come from."""
+
+    source: str = Field(description="name of the file")
+    rows: int = Field(description="rows of the table, whatever their status")
+    used: int = Field(description="rows that the posterior conditions on")
+    sha256: str = Field(description="hash of the table's values")
+
+
+class HealthKeys(Keys):
+    """The worst diagnostics over everything sampled and reported, and what is wrong with them."""
+
+    healthy: bool = Field(description="whether every gate was passed")
+    rhat: float
+    bulk_ess: float
+    tail_ess: float
+    divergences: int
+    ebfmi: float
+    draws: int
+    problems: list[str] = Field(description="a sentence for every gate that was not passed")
+    line: str = Field(description="the diagnostics in one line")
+
+
+class IntervalKeys(Keys):
+    """The interval of one parameter; the four first numbers are null where they are not finite."""
+
+    parameter: str
+    mean: float
+    sd: float
+    median: float
+    lower: float
+    upper: float
+    prob: float = Field(description="probability of the interval")
+    kind: str = Field(description="eti (equal-tailed) or hdi (highest density)")
+
+
+class FitKeys(Keys):
+    """`fit --json`: what was fitted and whether it can be trusted."""
+
+    posterior: str = Field(description="the file that was written")
+    law: str
+    misfit: str = Field(description="none: the bare law")
+    table: TableKeys
+    seed: int
+    health: HealthKeys
+    intervals: list[IntervalKeys]
+    notes: list[str]
+    warnings: list[str] = Field(description="what is unusual about the table")
+
+
+class OddRowKeys(Keys):
+    """A row that the law and its noise hardly explain."""
+
+    run_id: str
+    line: int | None = Field(description="line of the row in its file, null where unknown")
+    role: str
+    observed: float = Field(description="its loss, nats per token")
+    expected: float = Field(description="what the posterior expects of it, nats per token")
+    residual: float = Field(description="ln(observed / expected)")
+    standardised_residual: float = Field(description="the residual over the row's noise scale")
+    pareto_k: float = Field(description="how much the posterior leans on this one row")
+    reason: str
+
+
+class SummaryKeys(Keys):
+    """`summary --json`: what a saved posterior is, says, and does not know."""
+
+    law: str
+    misfit: str = Field(description="none: the bare law")
+    table: TableKeys
+    counting: str | None = Field(description="non_embedding, total, or null where unstated")
+    seed: int
+    settings: dict[str, float]
+    versions: dict[str, str]
+    health: HealthKeys
+    intervals: list[IntervalKeys]
+    unidentified: list[str] = Field(description="a sentence for every coefficient the data do not identify")
+    odd_rows: list[OddRowKeys]
+    notes: list[str]
+
+
+class LossKeys(Keys):
+    """A loss, in nats per token, with its interval."""
+
+    median: float
+    lower: float
+    upper: float
+    prob: float = Field(description="probability of the interval")
+    kind: str = Field(description="eti (equal-tailed) or hdi (highest density)")
+    about: str = Field(description="expected (the law's loss) or next_run (with the scatter of one run)")
+
+
+class ExtrapolationKeys(Keys):
+    """How far the target lies from the runs."""
+
+    times_largest_compute: float = Field(description="its params x tokens over the largest of a run")
+    decades: dict[str, float] = Field(
+        description="by axis: positive beyond the runs, negative below, 0 inside"
+    )
+
+
+class ForecastKeys(Keys):
+    """`forecast --json`: the loss of a run not yet made; a list of these for several targets."""
+
+    inputs: dict[str, float] = Field(description="params, tokens, and the teacher's loss or size")
+    expected: LossKeys
+    next_run: LossKeys
+    extrapolation: ExtrapolationKeys
+    health: HealthKeys
+    warnings: list[str]
+
+
+class ScoreOneKeys(Keys):
+    """One registered forecast beside its outcome; losses in nats per token."""
+
+    number: int = Field(description="of the forecast in its register")
+    registered_at: str
+    median: float
+    lower: float
+    upper: float
+    prob: float
+    kind: str
+    actual: float
+    hit: bool = Field(description="whether the outcome lies in the interval")
+    error: float = Field(description="actual - median")
+    log_error: float = Field(description="ln(actual / median)")
+    interval_score: float = Field(description="smaller is better")
+    crps: float | None = Field(description="smaller is better; null without quantiles or scoringrules")
+
+
+class ScoreKeys(Keys):
+    """`score --json`: how registered forecasts did."""
+
+    registered: int
+    scored: int
+    hits: int
+    coverage: float = Field(description="hits / scored")
+    coverage_lower: float = Field(description="exact binomial interval of the coverage")
+    coverage_upper: float
+    coverage_prob: float = Field(description="probability of that interval")
+    expected_coverage: float = Field(description="mean of the forecasts' own probabilities")
+    mean_absolute_log_error: float
+    mean_interval_score: float
+    mean_crps: float | None
+    notes: list[str]
+    scores: list[ScoreOneKeys]

@@ -61,5 +61,8 @@ AcceptOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")]
 SeedOption = Annotated[
-    int, typer.Option(min=0, metavar="N", help="The same seed gives the same draws to the last bit.")
+    int,
+    typer.Option(
+        min=0, max=2**32 - 1, metavar="N", help="The same seed gives the same draws to the last bit."
+    ),
 ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from io import StringIO
 
 from pydantic import BaseModel
 from rich import box
@@ -33,19 +35,20 @@ def say_all(heading: str, sentences: Iterable[str]) -> None:
 
 
 def show_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> None:
-    """Print a table under its title; the first `left` columns are flush left, the others flush right."""
-    table = Table(box=box.SIMPLE_HEAD, title=Text(printable(title)), title_justify="left", pad_edge=False)
+    """Print a table under its title; the first `left` columns are flush left, the others flush right.
+
+    As wide as the terminal at most; what does not fit is folded, never cut.
+    """
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for position, name in enumerate(header):
-        table.add_column(
-            Text(name), justify="left" if position < left else "right", overflow="fold", no_wrap=False
-        )
+        table.add_column(Text(name), justify="left" if position < left else "right", overflow="fold")
     for row in rows:
         table.add_row(*(Text(printable(cell)) for cell in row))
-    terminal = sys.stdout.isatty()
-    console = Console(
-        file=sys.stdout, width=None if terminal else _WIDE, highlight=False, markup=False, emoji=False
-    )
-    console.print(table)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
+    page = StringIO()
+    Console(file=page, width=width, highlight=False, markup=False, emoji=False).print(table)
+    lines = [line.rstrip() for line in page.getvalue().splitlines()]
+    sys.stdout.write(f"\n{printable(title)}\n" + "\n".join(lines).rstrip() + "\n\n")
 
 
 def print_json(report: BaseModel | Sequence[BaseModel]) -> None:
@@ -62,3 +65,14 @@ def number(value: float | None, digits: int = 4) -> str:
     if value is None or value != value:
         return "-"
     return f"{value:.{digits}g}"
+
+
+def percent(prob: float) -> str:
+    """Return a probability for people: `90 %`."""
+    return f"{100 * prob:.10g} %"
+
+
+def interval_in_words(prob: float, kind: str) -> str:
+    """Return what the intervals of a table are: `90 % equal-tailed intervals (eti)`."""
+    words = {"eti": "equal-tailed", "hdi": "highest-density"}
+    return f"{percent(prob)} {words[kind]} intervals ({kind})"

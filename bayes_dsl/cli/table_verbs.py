@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
 from bayes_dsl.cli.options import (
     ColumnsOption,
     CountingOption,
     JsonOption,
+    KindOption,
+    LawName,
+    ProbOption,
     QuietOption,
+    SeedOption,
     TableArgument,
     WhereOption,
 )
@@ -20,7 +29,7 @@ def check(
     json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Say what a run table holds, and what is wrong or unusual about it.
+    """Say what a run table holds and what is wrong with it.
 
     Keys of --json: source, sha256, rows, used, by_role, by_status, left_out, configurations, teachers,
     groups, evaluations, ranges, largest_compute_flops, counting, notes, warnings.
@@ -28,3 +37,77 @@ def check(
     from bayes_dsl.cli.check import check_table
 
     check_table(table, columns=columns, where=where or (), counting=counting, as_json=json, quiet=quiet)
+
+
+def fit(
+    table: TableArgument,
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FILE", show_default=False, help="Where to write the posterior."
+        ),
+    ],
+    law: Annotated[
+        LawName | None,
+        typer.Option(
+            metavar="supervised|chinchilla|distillation",
+            show_default=False,
+            help="Default: distillation where there are distilled rows, otherwise supervised.",
+        ),
+    ] = None,
+    no_misfit: Annotated[
+        bool, typer.Option("--no-misfit", help="The bare law; for now that is what is always fitted.")
+    ] = False,
+    columns: ColumnsOption = None,
+    where: WhereOption = None,
+    counting: CountingOption = None,
+    seed: SeedOption = 0,
+    chains: Annotated[int, typer.Option(metavar="N", help="Independent chains.")] = 4,
+    warmup: Annotated[int, typer.Option(metavar="N", help="Iterations of a chain before its draws.")] = 1000,
+    draws: Annotated[int, typer.Option(metavar="N", help="Draws of a chain.")] = 1000,
+    target_accept: Annotated[
+        float, typer.Option(metavar="P", help="Higher takes smaller steps: 0.99 against divergences.")
+    ] = 0.95,
+    prob: ProbOption = 0.9,
+    kind: KindOption = "eti",
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Fit a law to a run table and save the posterior.
+
+    Ends with exit code 1 where the health gate is not passed; the file is written all the same, and marked.
+
+    Keys of --json: posterior, law, misfit, table, seed, health, intervals, notes, warnings.
+    """
+    from bayes_dsl.cli.fit import fit_table
+    from bayes_dsl.inference.sampler import Settings
+
+    fit_table(
+        table,
+        columns=columns,
+        where=where or (),
+        counting=counting,
+        law=law,
+        settings=Settings(chains=chains, warmup=warmup, draws=draws, target_accept=target_accept),
+        seed=seed,
+        prob=prob,
+        kind=kind,
+        output=output,
+        as_json=json,
+        quiet=quiet,
+    )
+
+
+def demo(
+    out: Annotated[Path, typer.Option(metavar="FOLDER", help="Where to leave the results.")] = Path("demo"),
+    seed: SeedOption = 0,
+    prob: ProbOption = 0.9,
+    quiet: QuietOption = False,
+) -> None:
+    """Run the main job on a table that ships with the package.
+
+    Leaves posterior.nc, forecast.png and diagnostics.png in the folder, and says what each step finds.
+    """
+    from bayes_dsl.cli.demo import run_demo
+
+    run_demo(out, seed=seed, prob=prob, quiet=quiet)

@@ -1,4 +1,4 @@
-"""What the command line's tests share: a small table, and one small posterior of it as a file."""
+"""What the command line's tests share: a small table, and a posterior as a file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from bayes_dsl.cli.app import run
+from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.runs.table import RunTable
 
 TABLE = """run_id,role,params,tokens,loss,status,batch
 a,supervised,1e8,2e9,3.5,ok,1
@@ -44,4 +46,20 @@ def table_file(tmp_path: Path) -> Path:
     """A table of four rows that are used and one that is not."""
     path = tmp_path / "runs.csv"
     path.write_text(TABLE)
+    return path
+
+
+@pytest.fixture(scope="session")
+def sampled_table(small_table: RunTable, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The table of the small posterior as a file."""
+    path = tmp_path_factory.mktemp("cli") / "small.csv"
+    small_table.write(path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def posterior_file(small_posterior: Posterior, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small posterior as a file."""
+    path = tmp_path_factory.mktemp("cli") / "small.nc"
+    small_posterior.save(path)
     return path

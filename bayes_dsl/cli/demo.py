@@ -1,0 +1,91 @@
+"""`demo`: the main job on a table that ships with the package, each step in plain words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from bayes_dsl.cli.believed import health_of, intervals_of, show_health, show_intervals
+from bayes_dsl.cli.check import report_of, show_check
+from bayes_dsl.cli.fit import end_unless_healthy, fitted
+from bayes_dsl.cli.forecast import answer, show_forecast
+from bayes_dsl.cli.output import say, say_all
+from bayes_dsl.files import refused_by_system
+from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.inference.sampler import Settings
+from bayes_dsl.reporting.plots import plot_diagnostics, plot_forecast
+from bayes_dsl.runs import datasets
+from bayes_dsl.runs.quantities import format_quantity
+from bayes_dsl.runs.table import RunTable
+
+TABLE = "simulated_study"
+BEYOND = 4.0
+"""The demonstration's target is this many times the params and the tokens of the largest student."""
+
+
+def run_demo(out: Path, *, seed: int, prob: float, quiet: bool, settings: Settings | None = None) -> None:
+    """Check, fit and forecast the table that ships with the package, and leave the results in a folder."""
+    _make_folder(out)
+    file = out / "posterior.nc"
+    table = RunTable.read(datasets.path(TABLE))
+    say(f"1. The table: {datasets.provenance(TABLE).title}. These runs are simulated; nobody trained them.")
+    show_check(report_of(table), quiet=quiet)
+    say("2. The fit: one posterior that explains the supervised and the distilled runs together.")
+    posterior = fitted(table, law=None, settings=settings or Settings(), seed=seed, output=file, quiet=quiet)
+    show_health(health_of(posterior), problems=False)
+    show_intervals(intervals_of(posterior, prob=prob, kind="eti"))
+    say_all("Not identified by these runs", posterior.unidentified())
+    end_unless_healthy(posterior, file)
+    say()
+    say(f"3. The forecast: a student of {BEYOND:g} times the params and tokens of the largest in the table.")
+    target = target_beyond(posterior)
+    show_forecast(
+        posterior, [answer(posterior, target, prob=prob, kind="eti").report], counting=None, quiet=True
+    )
+    say(
+        "   The expected loss is what the law says, on average over runs; "
+        "the next run scatters about it, so its interval is wider."
+    )
+    plot_forecast(posterior, out / "forecast.png", **target, prob=prob, kind="eti")
+    plot_diagnostics(posterior, out / "diagnostics.png")
+    _say_what_next(out, target)
+
+
+def target_beyond(posterior: Posterior) -> dict[str, float]:
+    """Return a question about a run that is larger than the table's, with the table's best teacher."""
+    used = posterior.table.used
+    distilled = used.select(np.asarray(used.values("role") == "distilled"))
+    asked = distilled if len(distilled) else used
+    target = {
+        "student_params": _rounded(BEYOND * float(np.max(asked.values("params")))),
+        "student_tokens": _rounded(BEYOND * float(np.max(asked.values("tokens")))),
+    }
+    if len(distilled):
+        target["teacher_loss"] = float(np.round(np.min(asked.values("teacher_loss")), 2))
+    return target
+
+
+def _rounded(value: float) -> float:
+    return float(f"{value:.1e}")
+
+
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise refused_by_system(out, "writing", error) from error
+
+
+def _say_what_next(out: Path, target: dict[str, float]) -> None:
+    flags = {"student_params": "--student", "student_tokens": "--tokens", "teacher_loss": "--teacher-loss"}
+    asked = " ".join(f"{flags[name]} {format_quantity(value)}" for name, value in target.items())
+    say()
+    say("Open these:")
+    say(f"  {out / 'forecast.png'}     the loss with its interval, the runs on top, the extrapolation shaded")
+    say(f"  {out / 'diagnostics.png'}  whether the chains agree: rank and trace plots")
+    say(f"  {out / 'posterior.nc'}     the posterior itself; arviz.from_netcdf opens it, too")
+    say("Type next:")
+    say(f"  bayes-dsl summary {out / 'posterior.nc'}")
+    say(f"  bayes-dsl forecast {out / 'posterior.nc'} {asked}")
+    say("  bayes-dsl check runs.csv     with a table of your own, one row a finished run")

@@ -1,0 +1,112 @@
+"""`fit`: from a run table to a saved posterior, healthy or marked as not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import typer
+
+from bayes_dsl.cli.believed import health_of, intervals_of, show_health, show_intervals, table_of
+from bayes_dsl.cli.failures import HEALTH_GATE_FAILED, complain
+from bayes_dsl.cli.json_keys import FitKeys
+from bayes_dsl.cli.output import print_json, say, say_all
+from bayes_dsl.cli.progress import sampling_progress
+from bayes_dsl.errors import Fault, FileRefused, NotConverged
+from bayes_dsl.inference.fit import fit
+from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.inference.sampler import Settings
+from bayes_dsl.laws.registry import law as law_of
+from bayes_dsl.runs.table import RunTable
+
+
+def fit_table(
+    path: Path,
+    *,
+    columns: Sequence[str] | None,
+    where: Sequence[str],
+    counting: str | None,
+    law: str | None,
+    settings: Settings,
+    seed: int,
+    prob: float,
+    kind: str,
+    output: Path,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Fit a table, save the posterior, and print what it says; ends with exit code 1 if it is unhealthy."""
+    table = RunTable.read(path, columns=columns, where=where, counting=counting)
+    posterior = fitted(table, law=law, settings=settings, seed=seed, output=output, quiet=quiet)
+    report = FitKeys(
+        posterior=str(output),
+        law=posterior.law.name,
+        misfit=posterior.misfit,
+        table=table_of(posterior),
+        seed=posterior.seed,
+        health=health_of(posterior),
+        intervals=intervals_of(posterior, prob=prob, kind=kind),
+        notes=list(posterior.notes),
+        warnings=list(table.warnings),
+    )
+    if as_json:
+        print_json(report)
+    else:
+        show_fit(report, quiet=quiet)
+    end_unless_healthy(posterior, output)
+
+
+def fitted(
+    table: RunTable, *, law: str | None, settings: Settings, seed: int, output: Path, quiet: bool
+) -> Posterior:
+    """Return the posterior of a table, already saved, whether or not it passed its health gate."""
+    require_place(output)
+    chosen = None if law is None else law_of(law)
+    with sampling_progress(wanted=not quiet) as progress:
+        try:
+            posterior = fit(table, law=chosen, seed=seed, settings=settings, progress=progress)
+        except NotConverged as error:
+            posterior = error.posterior
+    posterior.save(output)
+    return posterior
+
+
+def show_fit(report: FitKeys, *, quiet: bool) -> None:
+    """Print the report for people."""
+    table = report.table
+    say(f"{report.law} law, {table.used} of {table.rows} rows of {table.source}, seed {report.seed}")
+    show_health(report.health, problems=False)
+    show_intervals(report.intervals)
+    if not quiet:
+        say_all("Notes", report.notes)
+    say_all("Warnings", report.warnings)
+    say(f"Written: {report.posterior}")
+
+
+def end_unless_healthy(posterior: Posterior, output: Path) -> None:
+    """End the command with exit code 1 where the health gate was not passed, and say why on stderr."""
+    if posterior.healthy:
+        return
+    for problem in posterior.diagnostics.problems():
+        complain(f"{output}: {problem}")
+    complain(f"{output}: written, and marked unhealthy; other verbs refuse it without --accept-unhealthy.")
+    raise typer.Exit(HEALTH_GATE_FAILED)
+
+
+def require_place(output: Path) -> None:
+    """Refuse a place that cannot be written before the sampling rather than after it."""
+    folder = output.parent
+    if output.is_dir():
+        value, rule, remedy = (
+            "folder",
+            "a posterior is written to a file",
+            "Name a file, such as posterior.nc",
+        )
+    elif not folder.is_dir():
+        value, rule, remedy = "no such folder", "the folder of the file must be there", "Create it first"
+    elif not os.access(folder, os.W_OK):
+        value, rule, remedy = "not writable", "the folder must take new files", "Name another folder"
+    else:
+        return
+    raise FileRefused(Fault(where=str(output), what="output", value=value, rule=rule, remedy=remedy))
