@@ -31,6 +31,7 @@ def run_demo(out: Path, *, seed: int, prob: float, quiet: bool, settings: Settin
     table = RunTable.read(datasets.path(TABLE))
     say(f"1. The table: {datasets.provenance(TABLE).title}. These runs are simulated; nobody trained them.")
     show_check(report_of(table), quiet=quiet)
+    say()
     say("2. The fit: one posterior that explains the supervised and the distilled runs together.")
     posterior = fitted(table, law=None, settings=settings or Settings(), seed=seed, output=file, quiet=quiet)
     show_health(health_of(posterior), problems=False)

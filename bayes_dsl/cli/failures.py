@@ -47,6 +47,8 @@ def explain(error: Exception) -> tuple[tuple[str, ...], int]:
             return tuple(str(error).splitlines()), error.exit_code
         case typer.TyperException():
             return (_usage(error),), BAD_INPUT
+        case OSError(strerror=str(reason)):
+            return (f"bayes-dsl: {reason}; the system did not let the command finish.",), INTERNAL
     said = " ".join(str(error).split())
     kind = type(error).__name__
     return (

@@ -81,6 +81,7 @@ def show_fit(report: FitKeys, *, quiet: bool) -> None:
     if not quiet:
         say_all("Notes", report.notes)
     say_all("Warnings", report.warnings)
+    say()
     say(f"Written: {report.posterior}")
 
 

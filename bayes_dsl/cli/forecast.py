@@ -112,6 +112,8 @@ def forecast_loss(
         print_json(reports[0] if len(reports) == 1 else reports)
     else:
         show_forecast(posterior, [one.report for one in answers], counting=counting, quiet=quiet)
+        if plot is not None or entries:
+            say()
         if plot is not None:
             say(f"Drawn: {plot}")
     for entry in entries:
@@ -131,6 +133,7 @@ def show_forecast(
         for about, loss in (("expected loss", report.expected), ("next run", report.next_run))
     ]
     show_table(f"Loss in nats per token, {interval_in_words(first.prob, first.kind)}", header, rows)
+    say()
     show_health(reports[0].health)
     for report in reports:
         say(_reach(report))

@@ -29,6 +29,7 @@ def say_all(heading: str, sentences: Iterable[str]) -> None:
     """Print sentences under a heading, an indented line each, or nothing where there are none."""
     lines = list(sentences)
     if lines:
+        say()
         say(heading)
     for line in lines:
         say(f"  {line}")
@@ -48,7 +49,10 @@ def show_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]],
     page = StringIO()
     Console(file=page, width=width, highlight=False, markup=False, emoji=False).print(table)
     lines = [line.rstrip() for line in page.getvalue().splitlines()]
-    sys.stdout.write(f"\n{printable(title)}\n" + "\n".join(lines).rstrip() + "\n\n")
+    text = "\n".join(lines).rstrip()
+    if "utf" not in (sys.stdout.encoding or "").lower():
+        text = text.replace("─", "-")
+    sys.stdout.write(f"\n{printable(title)}\n{text}\n")
 
 
 def print_json(report: BaseModel | Sequence[BaseModel]) -> None:

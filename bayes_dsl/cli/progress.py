@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -13,26 +15,52 @@ Report = Callable[[int, int], None]
 
 
 @contextmanager
-def sampling_progress(*, wanted: bool) -> Iterator[Report | None]:
+def sampling_progress(*, wanted: bool) -> Iterator[Report]:
     """Show a bar until the block ends; gives what to call with (iterations done, iterations in all).
 
-    None where nobody watches: not wanted, or stderr is no terminal.
+    There is no bar where nobody watches: not wanted, or stderr is no terminal. After Ctrl-C the next
+    call raises `KeyboardInterrupt` in whatever thread makes it, so that no chain samples on.
     """
-    if not wanted or not sys.stderr.isatty():
-        yield None
+    with _interruptible() as check:
+        if not wanted or not sys.stderr.isatty():
+            yield lambda done, total: check()
+            return
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            task = progress.add_task("compiling", total=None)
+
+            def report(done: int, total: int) -> None:
+                check()
+                progress.update(task, description="sampling", completed=done, total=total)
+
+            yield report
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], None]]:
+    """Give a check that raises once Ctrl-C was pressed: Python itself tells only the main thread."""
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("compiling", total=None)
+    stopped = threading.Event()
 
-        def report(done: int, total: int) -> None:
-            progress.update(task, description="sampling", completed=done, total=total)
+    def stop(*_: object) -> None:
+        stopped.set()
+        raise KeyboardInterrupt
 
-        yield report
+    def check() -> None:
+        if stopped.is_set():
+            raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield check
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -44,10 +44,12 @@ def show_scores(report: ScoreKeys, *, quiet: bool) -> None:
     ]
     header = ("forecast", "registered", "median", "interval", "prob", "actual", "", "error", "score", "CRPS")
     show_table("Loss of the next run, nats per token: forecast and actual", header, rows, left=2)
+    certain = f"{report.coverage_lower:.3f} to {report.coverage_upper:.3f}"
+    say()
     say(
-        f"{report.hits} of {report.scored} in their interval: {report.coverage:.3f}, where the forecasts "
-        f"promised {report.expected_coverage:.3f}; so few leave {report.coverage_lower:.3f} to "
-        f"{report.coverage_upper:.3f} ({percent(report.coverage_prob)}, exact binomial)."
+        f"{report.hits} of {report.scored} in their interval: coverage {report.coverage:.3f} (exact binomial "
+        f"{percent(report.coverage_prob)} interval {certain}); "
+        f"the forecasts promised {report.expected_coverage:.3f}."
     )
     crps = "" if report.mean_crps is None else f", mean CRPS {report.mean_crps:.3g}"
     say(

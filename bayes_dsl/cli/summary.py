@@ -37,6 +37,7 @@ def summarise(
         return
     show_summary(report, name=path.name, quiet=quiet)
     if plot is not None:
+        say()
         say(f"Drawn: {plot}")
 
 
@@ -80,6 +81,7 @@ def show_summary(report: SummaryKeys, *, name: str, quiet: bool) -> None:
 def show_odd_rows(found: list[OddRowKeys]) -> None:
     """Print the rows that the law and its noise hardly explain."""
     if not found:
+        say()
         say("Odd rows: none")
         return
     rows = [

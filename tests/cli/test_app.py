@@ -90,7 +90,19 @@ def test_a_pipe_that_closes_is_no_error(table_file: Path) -> None:
     assert done.returncode in (0, 128 + 13)
 
 
+def test_a_full_disk_is_one_line(table_file: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    script = '"$@" >/dev/full'
+    command = ["bash", "-c", script, "sh", *PROCESS, "check", str(table_file)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert done.stderr == "bayes-dsl: No space left on device; the system did not let the command finish.\n"
+
+
 def test_an_ascii_terminal_gets_escapes(table_file: Path) -> None:
+    fine = start("check", table_file, PYTHONIOENCODING="ascii")
+    assert fine.returncode == 0 and "----" in fine.stdout and "\\u2500" not in fine.stdout
     table_file.write_text(table_file.read_text().replace(",ok,1", ",öko,1"))
     done = start("check", table_file, PYTHONIOENCODING="ascii")
     assert done.returncode == 2 and "\\xf6ko" in done.stderr

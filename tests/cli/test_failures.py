@@ -28,6 +28,7 @@ def raising(error: BaseException) -> int:
         (typer.BadParameter("bad\nthing"), 2, 1),
         (ValueError("first\nsecond"), 3, 1),
         (MemoryError(), 3, 1),
+        (OSError(28, "No space left on device"), 3, 1),
         (KeyboardInterrupt(), 130, 1),
     ],
 )

@@ -36,7 +36,7 @@ def test_a_heading_without_sentences_is_left_out(capsys: pytest.CaptureFixture[s
     say_all("Notes", [])
     assert capsys.readouterr().out == ""
     say_all("Notes", ["one"])
-    assert capsys.readouterr().out == "Notes\n  one\n"
+    assert capsys.readouterr().out == "\nNotes\n  one\n"
 
 
 def test_json_has_no_infinity(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,8 @@
-"""Progress is shown on a terminal and nowhere else."""
+"""Progress is shown on a terminal and nowhere else; Ctrl-C reaches the chains."""
 
+import signal
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -9,8 +11,9 @@ from bayes_dsl.cli.progress import sampling_progress
 
 def test_nobody_watches_a_file(capsys: pytest.CaptureFixture[str]) -> None:
     with sampling_progress(wanted=True) as report:
-        assert report is None
-    assert capsys.readouterr().err == ""
+        report(250, 1000)
+    printed = capsys.readouterr()
+    assert printed.out == printed.err == ""
 
 
 @pytest.mark.parametrize("wanted", [True, False])
@@ -21,10 +24,19 @@ def test_on_a_terminal_it_is_shown_if_wanted(
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "100")
     with sampling_progress(wanted=wanted) as report:
-        assert (report is not None) == wanted
-        if report is not None:
-            report(250, 1000)
-            report(1000, 1000)
+        report(250, 1000)
+        report(1000, 1000)
     printed = capsys.readouterr()
     assert printed.out == ""
     assert ("sampling" in printed.err and "left" in printed.err) == wanted
+
+
+def test_an_interrupt_stops_the_chains() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with sampling_progress(wanted=False) as report, ThreadPoolExecutor(1) as pool:
+        pool.submit(report, 250, 1000).result()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        with pytest.raises(KeyboardInterrupt):
+            pool.submit(report, 500, 1000).result()
+    assert signal.getsignal(signal.SIGINT) is before

@@ -36,7 +36,7 @@ def test_the_json(bayes_dsl, register: Path, actual: Path) -> None:
 
 def test_people_read_the_same(bayes_dsl, register: Path, actual: Path) -> None:
     out = bayes_dsl("score", register, actual).out
-    for part in ("hit", "miss", "1 of 2 in their interval: 0.500", "90 % eti", "Notes"):
+    for part in ("hit", "miss", "1 of 2 in their interval: coverage 0.500", "90 % eti", "Notes"):
         assert part in out
     assert "Notes" not in bayes_dsl("score", register, actual, "-q").out
 

@@ -67,4 +67,4 @@ def test_odd_rows_are_a_table(capsys) -> None:
     out = capsys.readouterr().out
     assert "[b]odd" in out and "+12.0" in out
     show_odd_rows([])
-    assert capsys.readouterr().out == "Odd rows: none\n"
+    assert capsys.readouterr().out == "\nOdd rows: none\n"
