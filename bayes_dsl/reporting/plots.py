@@ -1,0 +1,107 @@
+"""Figures of a posterior, written to files: what it forecasts, and how its chains ran."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from bayes_dsl.errors import Fault, InputError
+from bayes_dsl.files import write_atomically
+from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.reporting.diagnostic_figure import diagnostic_figure
+from bayes_dsl.reporting.forecast_figure import forecast_figure
+from bayes_dsl.reporting.style import STYLE
+
+SUFFIXES = (".png", ".svg", ".pdf")
+
+
+def plot_forecast(
+    posterior: Posterior,
+    path: str | Path,
+    *,
+    student_params: float,
+    student_tokens: float | None = None,
+    teacher_loss: float | None = None,
+    teacher_params: float | None = None,
+    teacher_tokens: float | None = None,
+    prob: float = 0.9,
+    kind: str = "eti",
+) -> None:
+    """Draw the forecast over training tokens, with the runs on top and the extrapolation zones shaded.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    path : str or Path
+        Ends in .png, .svg or .pdf; written whole or not at all.
+    student_params : float
+        Size of the student (of the run, for a supervised posterior), parameters.
+    student_tokens : float, optional
+        The target, training tokens: marked with its intervals.
+    teacher_loss, teacher_params, teacher_tokens : float, optional
+        The teacher, as in `expected_loss`; without one the supervised loss is drawn.
+    prob, kind
+        Of the intervals.
+
+    Raises
+    ------
+    InputError, NotIdentified
+        The file's suffix is unknown, or see `expected_loss`.
+    """
+    check_suffix(path)
+    with matplotlib.rc_context(STYLE):
+        figure = forecast_figure(
+            posterior,
+            student_params=student_params,
+            student_tokens=student_tokens,
+            teacher_loss=teacher_loss,
+            teacher_params=teacher_params,
+            teacher_tokens=teacher_tokens,
+            prob=prob,
+            kind=kind,
+        )
+        _save(figure, Path(path))
+
+
+def plot_diagnostics(posterior: Posterior, path: str | Path) -> None:
+    """Draw trace and rank plots of the law's parameters and of the noise.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    path : str or Path
+        Ends in .png, .svg or .pdf; written whole or not at all.
+
+    Raises
+    ------
+    InputError
+        The file's suffix is unknown.
+    """
+    check_suffix(path)
+    with matplotlib.rc_context(STYLE):
+        _save(diagnostic_figure(posterior), Path(path))
+
+
+def check_suffix(path: str | Path) -> None:
+    """Refuse a file whose suffix names no format that figures are written in."""
+    if Path(path).suffix.lower() not in SUFFIXES:
+        raise InputError(
+            Fault(
+                where="plot",
+                what="file",
+                value=Path(path).name,
+                rule=f"a figure's file ends in {', '.join(SUFFIXES)}",
+                remedy=f"Call it {Path(path).stem or 'figure'}.png",
+            )
+        )
+
+
+def _save(figure: Figure, path: Path) -> None:
+    FigureCanvasAgg(figure)
+    suffix = path.suffix.lower().removeprefix(".")
+    # Without dates the same posterior gives the same bytes.
+    metadata = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}[suffix]
+    write_atomically(path, lambda file: figure.savefig(file, format=suffix, metadata=metadata))
