@@ -14,7 +14,7 @@ from bayes_dsl.laws.base import Law
 from bayes_dsl.laws.distillation import DISTILLATION
 
 # Beyond this share of its prior's width a coefficient has mostly kept its prior.
-LEAST_CONTRACTION = 0.5
+MOST_OF_PRIOR = 0.4
 # A positive coefficient whose 90 % interval spans more than this factor is no number to quote.
 WIDEST_FACTOR = 10.0
 
@@ -55,7 +55,7 @@ def unidentified(
             continue
         log = positive.get(name, True)
         width, prior_width = _width(posterior[name], log), _width(prior[name], log)
-        if width > LEAST_CONTRACTION * prior_width:
+        if width > MOST_OF_PRIOR * prior_width:
             sentences.append(
                 f"{name} is not identified: its 90 % interval is {width / prior_width:.0%} as wide as its prior's"
                 + (" (in logarithms)" if log else "")

@@ -42,25 +42,39 @@ def find_mode(gradients: Gradients, start: np.ndarray, *, scales: np.ndarray, se
 
     `gradients` evaluates 2 size + 1 positions at once, which is one central-difference Hessian.
     """
-    position = np.array(start, dtype=np.float64)
-    others = ~scales
+    position, others = np.array(start, dtype=np.float64), ~scales
+    position, hessian, value, converged = _newton(gradients, position, others, 1.0, MOST_STEPS)
     if not scales.any():
-        position, hessian, value, converged = _newton(gradients, position, others, MOST_STEPS)
         return _mode(position, hessian, value, converged)
     normals = np.random.default_rng(seed).standard_normal((position.size, position.size))
-    step = np.zeros(position.size)
-    converged = False
-    for round_ in range(SCALE_ROUNDS):
-        position, hessian, value, inner = _newton(
-            gradients, position, others, MOST_STEPS if round_ == 0 else 4
-        )
+    settled = False
+    for _ in range(SCALE_ROUNDS):
         gradient, curvature = _marginal(gradients, position, hessian, others, normals)
-        step[scales] = np.clip(-gradient[scales] / curvature[scales], -0.7, 0.7)
-        position = position + step
-        if np.max(np.abs(step)) < 0.05:
-            converged = inner
+        step = np.where(scales, np.clip(-gradient / curvature, -0.7, 0.7), 0.0)
+        position, hessian, value, converged = _newton(gradients, position + step, others, 1e-3, 4)
+        settled = bool(np.max(np.abs(step)) < 0.05)
+        if settled:
             break
-    position, hessian, value, _ = _newton(gradients, position, others, 10)
+    return _with_scales(gradients, position, hessian, scales, value, normals, converged and settled)
+
+
+def local_scale(gradients: Gradients, mode: Mode, *, scales: np.ndarray, seed: int = 0) -> Mode:
+    """The same mode after a change of the other coordinates, which they may have left by a little."""
+    normals = np.random.default_rng(seed).standard_normal((mode.position.size, mode.position.size))
+    position, hessian, value, converged = _newton(gradients, mode.position, ~scales, 1e-3, MOST_STEPS)
+    return _with_scales(gradients, position, hessian, scales, value, normals, mode.converged and converged)
+
+
+def _with_scales(
+    gradients: Gradients,
+    position: np.ndarray,
+    hessian: np.ndarray,
+    scales: np.ndarray,
+    value: float,
+    normals: np.ndarray,
+    converged: bool,
+) -> Mode:
+    others = ~scales
     _, curvature = _marginal(gradients, position, hessian, others, normals)
     joint = np.where(np.outer(others, others), hessian, 0.0) + np.diag(np.where(scales, curvature, 0.0))
     return _mode(position, joint, value, converged)
@@ -77,11 +91,10 @@ def _mode(position: np.ndarray, hessian: np.ndarray, value: float, converged: bo
 
 
 def _newton(
-    gradients: Gradients, position: np.ndarray, free: np.ndarray, most: int
+    gradients: Gradients, position: np.ndarray, free: np.ndarray, damping: float, most: int
 ) -> tuple[np.ndarray, np.ndarray, float, bool]:
     """Damped Newton descent over the `free` coordinates; stops at a decrement below 1e-4 squared sds."""
     value, gradient, hessian = _curvature(gradients, position)
-    damping = 1.0
     for _ in range(most):
         step = np.zeros_like(position)
         step[free] = -_solve(hessian[np.ix_(free, free)], damping, gradient[free])

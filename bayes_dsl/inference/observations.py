@@ -43,7 +43,7 @@ class Structure:
 
     @property
     def sites(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        """Names and shapes of everything that is sampled, in the order of the flat vector."""
+        """Names and shapes of everything that is sampled, scalars first, in the order of the flat vector."""
         sites: list[tuple[str, tuple[int, ...]]] = [(name, ()) for name in coordinates_of(self.law).names]
         for role in self.roles:
             suffix = "" if role == "supervised" else f"_{role}"
@@ -51,10 +51,8 @@ class Structure:
             if role in self.sloped:
                 sites.append((f"noise_slope{suffix}", ()))
         sites.append(("log_nu_minus_1", ()))
-        for name, levels in self.effects:
-            sites.append((f"log_sd_{name}", ()))
-            if levels:
-                sites.append((f"z_{name}", (levels,)))
+        sites += [(f"log_sd_{name}", ()) for name, _ in self.effects]
+        sites += [(f"z_{name}", (levels,)) for name, levels in self.effects if levels]
         if self.blurred_teachers:
             sites.append(("z_teacher_loss", (self.blurred_teachers,)))
         return tuple(sites)
@@ -118,6 +116,7 @@ def observe(table: RunTable, *, law: Law, prior: Prior) -> Observations:
         "token_span": {role: _span(log_tokens[role]) for role in roles},
         "effects": effects,
         "centring": {name: np.zeros(len(levels[name])) for name in effects},
+        "anchored": {name: np.zeros(len(levels[name]), dtype=bool) for name in effects},
         "prior": {d.name: {"loc": d.loc, "scale": d.scale, "df": d.df} for d in prior.densities},
     }
     if blur is not None:
@@ -210,7 +209,12 @@ def _effects(
         shared = (counts[inverse] > 1) & (key != "")
         position = {n: i for i, n in enumerate(shared_names)}
         level = np.array([position.get(str(n), 0) for n in key], dtype=np.int64)
-        effects[name] = {"level": level, "shared": shared, "alone": (key != "") & ~shared}
+        effects[name] = {
+            "level": level,
+            "shared": shared,
+            "alone": (key != "") & ~shared,
+            "rows": counts[inverse].astype(np.float64),
+        }
         levels[name] = tuple(shared_names)
     if "replicate" not in effects and not any(name in effects for name in ("group", "student")):
         notes.append("no configuration was run with several seeds: seed noise and the rest share one scale")

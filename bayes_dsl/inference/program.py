@@ -26,24 +26,35 @@ def program(structure: Structure, data: Tree) -> None:
     deterministic sites under the law's names.
     """
     parameters = _law(structure, data)
-    log_mean = _log_mean(structure, data, parameters)
+    log_law = _log_mean(structure, data, parameters)
     sigma = _scales(structure, data)
-    unshared = jnp.zeros(structure.n_runs)
+    log_mean, unshared = log_law, jnp.zeros(structure.n_runs)
     for name, levels in structure.effects:
         sd = numpyro.deterministic(f"sd_{name}", jnp.exp(_sample(structure, data, f"log_sd_{name}")))
         effect = data["effects"][name]
         unshared = unshared + jnp.where(effect["alone"], sd**2, 0.0)
         if levels:
-            with numpyro.plate(name, levels):
-                # Between non-centred (0) and centred (1), by what the table tells about each level.
-                centring = data["centring"][name]
-                z = numpyro.sample(f"z_{name}", dist.Normal(0.0, sd**centring))
-                shared = numpyro.deterministic(f"effect_{name}", sd ** (1.0 - centring) * z)
+            shared = _shared_effect(data, name, levels, sd, log_law)
             log_mean = log_mean + jnp.where(effect["shared"], shared[effect["level"]], 0.0)
     nu = numpyro.deterministic("nu", 1.0 + jnp.exp(_sample(structure, data, "log_nu_minus_1")))
     with numpyro.plate("run", structure.n_runs):
         scale = total_scale(sigma, data["relative_se"], unshared)
         numpyro.sample("log_loss", dist.StudentT(nu, log_mean, scale), obs=data["log_loss"])
+
+
+def _shared_effect(data: Tree, name: str, levels: int, sd: jax.Array, log_law: jax.Array) -> jax.Array:
+    """Effects N(0, sd) of the levels, each sampled between non-centred (centring 0) and centred (1).
+
+    Where its rows fix a level's mean log loss closely (`anchored`), that mean is sampled in place of its
+    deviation from the law: it stays where it is while the law's parameters move.
+    """
+    effect, centring = data["effects"][name], data["centring"][name]
+    weight = jnp.where(effect["shared"], 1.0 / effect["rows"], 0.0)
+    above = jnp.zeros(levels).at[effect["level"]].add(weight * (log_law - data["log_loss"]))
+    above = jnp.where(data["anchored"][name], above, 0.0)
+    with numpyro.plate(name, levels):
+        z = numpyro.sample(f"z_{name}", dist.Normal(above, sd**centring))
+        return numpyro.deterministic(f"effect_{name}", sd ** (1.0 - centring) * (z - above))
 
 
 def _density(structure: Structure, data: Tree, name: str) -> dist.Distribution:

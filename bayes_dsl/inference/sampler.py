@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -24,18 +24,22 @@ from numpyro.infer.util import ParamInfo, log_density
 
 from bayes_dsl.errors import Fault, InputError
 from bayes_dsl.inference.coordinates import coordinates_of
-from bayes_dsl.inference.mode import Mode, find_mode
+from bayes_dsl.inference.mode import Gradients, Mode, find_mode, local_scale
 from bayes_dsl.inference.observations import Observations, Structure
 from bayes_dsl.inference.program import program
 
 BLOCK = 250
+# A level whose rows tell this share of its effect is sampled as the mean of its rows.
+LEAST_ANCHORED = 0.9
+# Sites that scale noise or effects: the mode search moves them by their marginal posterior.
+SCALE_SITES = ("log_sigma", "log_sd_", "noise_slope", "log_nu_minus_1")
 Progress = Callable[[int, int], None]
 Sites = dict[str, np.ndarray]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How a posterior is sampled; both lengths are multiples of 250, the block that is compiled."""
+    """How a posterior is sampled; warm-up in halves, in blocks of 250 iterations."""
 
     chains: int = 4
     warmup: int = 1000
@@ -46,7 +50,10 @@ class Settings:
     def __post_init__(self) -> None:
         rules = {
             "chains": (self.chains >= 2, "R-hat compares chains, so at least 2 are needed"),
-            "warmup": (self.warmup >= BLOCK and self.warmup % BLOCK == 0, f"a multiple of {BLOCK}"),
+            "warmup": (
+                self.warmup >= 2 * BLOCK and self.warmup % (2 * BLOCK) == 0,
+                f"a multiple of {2 * BLOCK}",
+            ),
             "draws": (self.draws >= BLOCK and self.draws % BLOCK == 0, f"a multiple of {BLOCK}"),
             "target_accept": (0.0 < self.target_accept < 1.0, "a probability between 0 and 1"),
             "max_tree_depth": (1 <= self.max_tree_depth <= 15, "between 1 and 15"),
@@ -102,7 +109,7 @@ def sample(
         data = jax.tree.map(jnp.asarray, observations.data)
         compiled = _compile(structure, settings, _shapes(data))
         mode, data = _start(structure, observations, data, compiled, seed)
-        results = _chains(structure, settings, compiled, data, mode, seed, progress)
+        results = _chains(settings, compiled, data, mode, seed, progress)
         positions = np.stack([result["position"] for result in results])
         sites = _split(structure, positions)
         derived, log_likelihood = _derive(compiled, data, positions)
@@ -160,7 +167,7 @@ def _compile(structure: Structure, settings: Settings, shapes: Any) -> _Compiled
     def begin(key: jax.Array, z: Any, value: Any, slope: Any, data: Any, center: Any, whiten: Any) -> Any:
         return start_kernel(
             ParamInfo(z, value, slope),
-            settings.warmup,
+            settings.warmup // 2,
             step_size=0.5,
             target_accept_prob=settings.target_accept,
             max_tree_depth=settings.max_tree_depth,
@@ -227,81 +234,128 @@ def _start(
 ) -> tuple[Mode, Any]:
     """The mode, in coordinates whose shared effects are centred by as much as the table tells about them."""
     names = [name for name, shape in structure.sites for _ in range(int(np.prod(shape)))]
-    has_latent = any(name.startswith("z_") for name in names)
-    scale_like = ("log_sigma", "log_sd_", "noise_slope", "log_nu_minus_1")
-    scales = np.array([has_latent and name.startswith(scale_like) for name in names])
+    latent = any(name.startswith("z_") for name in names)
+    scales = np.array([latent and name.startswith(SCALE_SITES) for name in names])
     replaced = {coordinate: prior for prior, coordinate in coordinates_of(structure.law).replaces}
     prior = observations.data["prior"]
     start = np.array(
         [0.0 if name.startswith("z_") else prior[replaced.get(name, name)]["loc"] for name in names]
     )
-
-    def search(start: np.ndarray, data: Any) -> Mode:
-        def gradients(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            values, slopes = compiled.gradients(jnp.asarray(positions), data)
-            return np.asarray(values), np.asarray(slopes)
-
-        return find_mode(gradients, start, scales=scales, seed=seed)
-
-    mode = search(start, data)
-    if not observations.data["centring"]:
+    mode = find_mode(_gradients_of(compiled, data), start, scales=scales, seed=seed)
+    if not latent:
         return mode, data
-    here = unflatten(structure, mode.position)
-    curvature = unflatten(structure, mode.curvature)
-    position = dict(here)
-    centring = {}
+    here, curvature = unflatten(structure, mode.position), unflatten(structure, mode.curvature)
+    centring, anchored = dict(data["centring"]), dict(data["anchored"])
     for name, levels in structure.effects:
-        if not levels:
-            centring[name] = jnp.zeros(0)
-            continue
-        told = np.clip(1.0 - 1.0 / np.maximum(curvature[f"z_{name}"], 1e-9), 0.0, 1.0)
-        centring[name] = jnp.asarray(told)
-        position[f"z_{name}"] = here[f"z_{name}"] * np.exp(here[f"log_sd_{name}"] * told)
-    data = {**data, "centring": centring}
-    flat = np.concatenate([np.atleast_1d(position[name]) for name, _ in structure.sites])
-    return search(flat, data), data
+        if levels:
+            told = np.clip(1.0 - 1.0 / np.maximum(curvature[f"z_{name}"], 1e-9), 0.0, 1.0)
+            fixed = told > LEAST_ANCHORED
+            centring[name], anchored[name] = jnp.asarray(np.where(fixed, 1.0, told)), jnp.asarray(fixed)
+            # An anchored level's z is its mean log loss against the observed one: nearly 0 at the mode.
+            scaled = here[f"z_{name}"] * np.exp(here[f"log_sd_{name}"] * told)
+            here[f"z_{name}"] = np.where(fixed, 0.0, scaled)
+    data = {**data, "centring": centring, "anchored": anchored}
+    moved = replace(mode, position=np.concatenate([np.atleast_1d(here[name]) for name, _ in structure.sites]))
+    return local_scale(_gradients_of(compiled, data), moved, scales=scales, seed=seed), data
+
+
+def _gradients_of(compiled: _Compiled, data: Any) -> Gradients:
+    def gradients(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        values, slopes = compiled.gradients(jnp.asarray(positions), data)
+        return np.asarray(values), np.asarray(slopes)
+
+    return gradients
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Frame:
+    """An origin and a scale: positions are `center + whiten @ z`."""
+
+    center: np.ndarray
+    whiten: np.ndarray
+
+    def standard(self, position: np.ndarray) -> np.ndarray:
+        return np.asarray(np.linalg.solve(self.whiten, position - self.center))
 
 
 def _chains(
-    structure: Structure,
-    settings: Settings,
-    compiled: _Compiled,
-    data: Any,
-    mode: Mode,
-    seed: int,
-    progress: Progress | None,
-) -> list[dict[str, np.ndarray]]:
-    center, whiten = jnp.asarray(mode.position), jnp.asarray(mode.whiten)
-    blocks = (settings.warmup + settings.draws) // BLOCK
-    total, done = settings.chains * blocks * BLOCK, 0
-    size = structure.size
+    settings: Settings, compiled: _Compiled, data: Any, mode: Mode, seed: int, progress: Progress | None
+) -> list[Sites]:
+    """Draws of every chain: half of the warm-up in the mode's frame, the rest in the frame of what it found."""
+    total = settings.chains * (settings.warmup + settings.draws)
+    done = 0
 
-    def one(chain: int) -> dict[str, np.ndarray]:
+    def report() -> None:
         nonlocal done
-        with jax.enable_x64(True):
-            z = np.random.default_rng((seed, chain)).standard_normal(size)
-            position = np.tile(mode.position + mode.whiten @ z, (2 * size + 1, 1))
-            values, slopes = compiled.gradients(jnp.asarray(position), data)
-            slope = whiten.T @ slopes[0]
-            key = jax.random.fold_in(jax.random.PRNGKey(seed), chain)
-            state = compiled.begin(key, jnp.asarray(z), values[0], slope, data, center, whiten)
-            kept = []
-            for block in range(blocks):
-                state, draws = compiled.advance(state, data, center, whiten)
-                if block >= settings.warmup // BLOCK:
-                    kept.append({name: np.asarray(value) for name, value in draws.items()})
-                else:
-                    jax.block_until_ready(state)
-                done += BLOCK
-                if progress is not None:
-                    progress(done, total)
-        return {name: np.concatenate([block[name] for block in kept]) for name in kept[0]}
+        done += BLOCK
+        if progress is not None:
+            progress(done, total)
+
+    half, draws = settings.warmup // 2 // BLOCK, settings.draws // BLOCK
+    first = _Frame(center=mode.position, whiten=mode.whiten)
+    normals = [
+        np.random.default_rng((seed, c)).standard_normal(len(mode.position)) for c in range(settings.chains)
+    ]
+
+    def early(chain: int) -> Sites:
+        return _chain(compiled, data, first, normals[chain], (seed, chain, 0), half, half, report)
 
     with ThreadPoolExecutor(max_workers=_workers(settings.chains)) as pool:
-        futures: list[Future[dict[str, np.ndarray]]] = [
-            pool.submit(one, chain) for chain in range(settings.chains)
-        ]
-        return [future.result() for future in futures]
+        found = [result["position"][-BLOCK:] for result in pool.map(early, range(settings.chains))]
+        frame = _frame_of(first, np.concatenate(found))
+
+        def late(chain: int) -> Sites:
+            z = frame.standard(found[chain][-1])
+            return _chain(compiled, data, frame, z, (seed, chain, 1), half + draws, draws, report)
+
+        return list(pool.map(late, range(settings.chains)))
+
+
+def _chain(
+    compiled: _Compiled,
+    data: Any,
+    frame: _Frame,
+    z: np.ndarray,
+    stream: tuple[int, int, int],
+    blocks: int,
+    kept: int,
+    report: Callable[[], None],
+) -> Sites:
+    """Run one chain for some blocks of iterations from `z`, and return the last `kept` of them."""
+    with jax.enable_x64(True):
+        size = len(z)
+        position = np.tile(frame.center + frame.whiten @ z, (2 * size + 1, 1))
+        values, slopes = compiled.gradients(jnp.asarray(position), data)
+        center, whiten = jnp.asarray(frame.center), jnp.asarray(frame.whiten)
+        key = jax.random.PRNGKey(stream[0])
+        for part in stream[1:]:
+            key = jax.random.fold_in(key, part)
+        slope = whiten.T @ slopes[0]
+        state = compiled.begin(key, jnp.asarray(z), values[0], slope, data, center, whiten)
+        results = []
+        for block in range(blocks):
+            state, draws = compiled.advance(state, data, center, whiten)
+            if block >= blocks - kept:
+                results.append({name: np.asarray(value) for name, value in draws.items()})
+            else:
+                jax.block_until_ready(state)
+            report()
+    return {name: np.concatenate([block[name] for block in results]) for name in results[0]}
+
+
+def _frame_of(before: _Frame, positions: np.ndarray) -> _Frame:
+    """The frame in which positions (draw, size) of all chains have mean 0 and covariance 1.
+
+    Their covariance, in the frame before, is shrunk to its diagonal by as much as so few draws ask for.
+    """
+    z = np.linalg.solve(before.whiten, (positions - before.center).T)
+    size, count = z.shape
+    covariance = np.cov(z)
+    share = count / (count + 2.0 * size)
+    shrunk = share * covariance + (1.0 - share) * np.diag(np.diag(covariance))
+    values, vectors = np.linalg.eigh(shrunk)
+    root = vectors * np.sqrt(np.maximum(values, 1e-8))
+    return _Frame(center=positions.mean(axis=0), whiten=before.whiten @ root)
 
 
 def _derive(compiled: _Compiled, data: Any, positions: np.ndarray) -> tuple[Sites, np.ndarray]:
