@@ -43,7 +43,7 @@ def diagnostic_figure(posterior: Posterior) -> Figure:
         _draw(plot, posterior, figure, panels)
     for position, (name, (row, column)) in enumerate(zip(names, places, strict=False)):
         last = row == rows - 1 or position == len(names) - 1
-        _tidy(grid[row, column], grid[row, column + 1], name, first=row == 0, last=last)
+        _tidy(grid[row, column], grid[row, column + 1], name, last=last)
     _describe(figure, posterior, names)
     return figure
 
@@ -98,7 +98,7 @@ def _boxed(value: Any) -> xr.DataArray:
     return xr.DataArray(box)
 
 
-def _tidy(trace: Axes, rank: Axes, name: str, *, first: bool, last: bool) -> None:
+def _tidy(trace: Axes, rank: Axes, name: str, *, last: bool) -> None:
     trace.set_title(name, loc="left", fontsize=12.5)
     values = np.concatenate([line.get_ydata() for line in trace.lines])
     if values.min() > 0 and values.max() > LOG_FACTOR * values.min():
@@ -112,9 +112,6 @@ def _tidy(trace: Axes, rank: Axes, name: str, *, first: bool, last: bool) -> Non
         axes.tick_params(labelsize=11, labelbottom=last)
     for text in rank.texts:
         text.set(fontsize=10, text=text.get_text().split("(")[0].replace("=", " = "))
-    if first:
-        trace.set_title("trace", fontsize=12.5, color=QUIET)
-        rank.set_title("ranks", fontsize=12.5, color=QUIET)
     if last:
         trace.set_xlabel("draw")
         rank.set_xlabel("rank")
@@ -125,9 +122,9 @@ def _describe(figure: Figure, posterior: Posterior, names: list[str]) -> None:
     group = posterior.tree["posterior"]
     undrawn = [str(n) for n, d in group.data_vars.items() if d.ndim == 2 and str(n) not in names]
     words = (
-        "Chains that agree have interwoven traces, and rank lines near zero: their ranks are even.\n"
-        "p: how often chains that agree would look so uneven; "
-        f"black marks where it is below {1 - RANK_PROB:.2g}."
+        "Left of each pair the trace: chains that agree are interwoven. Right, how far each chain's ranks\n"
+        "are from even: near zero in chains that agree. p: how often these would look so uneven; "
+        f"marked black below {1 - RANK_PROB:.2g}."
     )
     if undrawn:
         words += f"\nNot drawn, beyond the largest number: {', '.join(undrawn)}."
