@@ -6,7 +6,7 @@ Names are opened when they are first used, so that `import bayes_dsl` loads neit
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 _DOOR = {
     "RunTable": "runs.table",
@@ -22,7 +22,7 @@ _DOOR = {
     "Prior": "inference.priors",
     "default_prior": "inference.priors",
     "prior_of_your_own": "inference.priors",
-    "Settings": "inference.sampler",
+    "Settings": "inference.settings",
     "fit": "inference.fit",
     "Posterior": "inference.posterior",
     "Diagnostics": "inference.diagnostics",

@@ -8,12 +8,12 @@ import pytest
 from bayes_dsl.inference.design import supervised_grid
 from bayes_dsl.inference.fit import fit
 from bayes_dsl.inference.posterior import Posterior
-from bayes_dsl.inference.sampler import Settings
+from bayes_dsl.inference.settings import Settings
 from bayes_dsl.inference.simulate import Noise, simulate
 from bayes_dsl.laws.published import published
 from bayes_dsl.runs.table import RunTable
 
-SMALL_SETTINGS = Settings(chains=4, warmup=250, draws=250)
+SMALL_SETTINGS = Settings(chains=4, warmup=500, draws=1000)
 
 
 @pytest.fixture(scope="session")

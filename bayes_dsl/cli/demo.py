@@ -13,7 +13,7 @@ from bayes_dsl.cli.forecast import answer, show_forecast
 from bayes_dsl.cli.output import say, say_all
 from bayes_dsl.files import refused_by_system
 from bayes_dsl.inference.posterior import Posterior
-from bayes_dsl.inference.sampler import Settings
+from bayes_dsl.inference.settings import Settings
 from bayes_dsl.reporting.plots import plot_diagnostics, plot_forecast
 from bayes_dsl.runs import datasets
 from bayes_dsl.runs.quantities import format_quantity

@@ -16,7 +16,7 @@ from bayes_dsl.cli.progress import sampling_progress
 from bayes_dsl.errors import Fault, FileRefused, NotConverged
 from bayes_dsl.inference.fit import fit
 from bayes_dsl.inference.posterior import Posterior
-from bayes_dsl.inference.sampler import Settings
+from bayes_dsl.inference.settings import Settings
 from bayes_dsl.laws.registry import law as law_of
 from bayes_dsl.runs.table import RunTable
 

@@ -80,7 +80,7 @@ def fit(
     Keys of --json: posterior, law, misfit, table, seed, health, intervals, notes, warnings.
     """
     from bayes_dsl.cli.fit import fit_table
-    from bayes_dsl.inference.sampler import Settings
+    from bayes_dsl.inference.settings import Settings
 
     fit_table(
         table,

@@ -93,7 +93,7 @@ def teacher_draws(posterior: Posterior, asked: Question) -> np.ndarray | None:
     inputs = {"N": asked.teacher_params, "D": asked.teacher_tokens}
     log_loss = _log_loss(posterior, "supervised", inputs)
     noise = scatter(posterior, role="supervised", tokens=asked.teacher_tokens, stream="teacher")
-    return np.exp(log_loss + noise)
+    return np.asarray(np.exp(log_loss + noise))
 
 
 def _inputs(asked: Question, teacher_loss: np.ndarray | None) -> dict[str, np.ndarray]:
@@ -104,7 +104,7 @@ def _inputs(asked: Question, teacher_loss: np.ndarray | None) -> dict[str, np.nd
 
 
 def _log_loss(posterior: Posterior, role: str, inputs: dict[str, np.ndarray]) -> np.ndarray:
-    """ln(expected loss), (draw, candidate), block by block in bounded memory; inputs (candidate,) or (draw, candidate)."""
+    """ln(expected loss), (draw, candidate), in bounded memory; inputs are (candidate,) or (draw, candidate)."""
     size = max(array.shape[-1] for array in inputs.values())
     evaluate = _evaluator(posterior.law, role)
     with jax.enable_x64(True):

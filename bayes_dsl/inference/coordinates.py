@@ -8,7 +8,8 @@ Supervised: with a = alpha gamma, b = beta gamma, x = ln N - mean, y = ln D - me
 
 sampled as ln(E + m), ln(m/E), logit w, ln(m a w), ln(m b (1 - w)), ln gamma. Distilled: with q = ln(L_T / L~),
 
-    L_S - L_T = e^(G - c_0 (t - t_0) - softplus(ln eta + s (q - ln r_0)) / eta) [w' e^(-alpha' x') + (1 - w') e^(-beta' y')]^gamma',
+    L_S - L_T = e^(G - c_0 (t - t_0) - softplus(ln eta + s (q - ln r_0)) / eta)
+                [w' e^(-alpha' x') + (1 - w') e^(-beta' y')]^gamma',
 
 sampled as ln(gap) at the centre, its slope in t = ln L_T there, ln r_1 and ln s_1 (where the transition has cost
 one e-fold, and its steepness there), ln eta, logit w', ln(a' w'), ln(b' (1 - w')), ln gamma'. Each coordinate is

@@ -18,7 +18,8 @@ from bayes_dsl.inference.misfit import BARE_LAW
 from bayes_dsl.inference.observations import Observations, observe
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.inference.priors import Prior, default_prior
-from bayes_dsl.inference.sampler import Progress, Sampled, Settings, sample
+from bayes_dsl.inference.sampler import Progress, Sampled, sample
+from bayes_dsl.inference.settings import Settings
 from bayes_dsl.laws.base import Law
 from bayes_dsl.laws.distillation import DISTILLATION
 from bayes_dsl.laws.supervised import SUPERVISED

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,7 +95,7 @@ def observe(table: RunTable, *, law: Law, prior: Prior) -> Observations:
     log_tokens = {role: np.log(used.values("tokens")[role_of == role]) for role in roles}
     effects, levels, notes = _effects(used, order)
     blur = _teacher_blur(used, role_of == "distilled")
-    sloped = tuple(role for role in roles if np.ptp(log_tokens[role]) > np.log(LEAST_TOKEN_RATIO))
+    sloped = tuple(role for role in roles if _tells_slope(role, log_tokens[role], effects))
     structure = Structure(
         law=law,
         roles=roles,
@@ -150,6 +150,16 @@ def _refuse_unexplained(used: RunTable, law: Law) -> None:
                     column="role",
                 )
             )
+
+
+def _tells_slope(role: str, log_tokens: np.ndarray, effects: Mapping[str, Any]) -> bool:
+    """Whether the scale of a role's noise may vary with tokens.
+
+    Rows that share a run, a configuration or a student show how their scatter changes; alone, they cannot tell
+    it from the law's own lack of fit, and a varying scale would weigh the rows by that.
+    """
+    repeated = ("group", "replicate") if role == "supervised" else ("group", "student")
+    return bool(np.ptp(log_tokens) > np.log(LEAST_TOKEN_RATIO)) and any(name in effects for name in repeated)
 
 
 def _inputs(used: RunTable, mask: np.ndarray, role: str) -> dict[str, np.ndarray]:
@@ -217,7 +227,10 @@ def _effects(
         }
         levels[name] = tuple(shared_names)
     if "replicate" not in effects and not any(name in effects for name in ("group", "student")):
-        notes.append("no configuration was run with several seeds: seed noise and the rest share one scale")
+        notes.append(
+            "no configuration was run with several seeds: seed noise and the rest share one scale, "
+            "the same at all tokens"
+        )
     evaluations = {str(n) for n in used.values("eval_id") if n}
     if len(evaluations) == 1:
         notes.append("one evaluation set: its error is shared by every row and so is part of E")

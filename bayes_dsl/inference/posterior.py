@@ -109,7 +109,11 @@ class Posterior:
     ) -> pd.DataFrame:
         """Mean, sd, median and credible interval of the scalar quantities, one row each."""
         group = self.tree["posterior"]
-        chosen = list(names) if names is not None else [str(n) for n in group.data_vars if group[n].ndim == 2]
+        chosen = (
+            list(names)
+            if names is not None
+            else [str(n) for n, values in group.data_vars.items() if values.ndim == 2]
+        )
         rows = []
         for name in chosen:
             draws = self.draws(name)

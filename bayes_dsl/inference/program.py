@@ -54,7 +54,8 @@ def _shared_effect(data: Tree, name: str, levels: int, sd: jax.Array, log_law: j
     above = jnp.where(data["anchored"][name], above, 0.0)
     with numpyro.plate(name, levels):
         z = numpyro.sample(f"z_{name}", dist.Normal(above, sd**centring))
-        return numpyro.deterministic(f"effect_{name}", sd ** (1.0 - centring) * (z - above))
+        shared: jax.Array = numpyro.deterministic(f"effect_{name}", sd ** (1.0 - centring) * (z - above))
+    return shared
 
 
 def _density(structure: Structure, data: Tree, name: str) -> dist.Distribution:
@@ -66,7 +67,8 @@ def _density(structure: Structure, data: Tree, name: str) -> dist.Distribution:
 
 
 def _sample(structure: Structure, data: Tree, name: str) -> jax.Array:
-    return numpyro.sample(name, _density(structure, data, name))
+    value: jax.Array = numpyro.sample(name, _density(structure, data, name))
+    return value
 
 
 def _law(structure: Structure, data: Tree) -> dict[str, jax.Array]:

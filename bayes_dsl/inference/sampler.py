@@ -8,69 +8,27 @@ its own, so that neither their number at a time nor the number of cores can chan
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpyro import handlers
-from numpyro.infer.hmc import hmc
-from numpyro.infer.util import ParamInfo, log_density
 
-from bayes_dsl.errors import Fault, InputError
+from bayes_dsl.inference.compiled import Compiled, compiled_for, pieces, shapes_of, unflatten, workers
 from bayes_dsl.inference.coordinates import coordinates_of
 from bayes_dsl.inference.mode import Gradients, Mode, find_mode, local_scale
 from bayes_dsl.inference.observations import Observations, Structure
-from bayes_dsl.inference.program import program
+from bayes_dsl.inference.settings import BLOCK, Settings
 
-BLOCK = 250
+Progress = Callable[[int, int], None]
+Sites = dict[str, np.ndarray]
 # A level whose rows tell this share of its effect is sampled as the mean of its rows.
 LEAST_ANCHORED = 0.9
 # Sites that scale noise or effects: the mode search moves them by their marginal posterior.
 SCALE_SITES = ("log_sigma", "log_sd_", "noise_slope", "log_nu_minus_1")
-Progress = Callable[[int, int], None]
-Sites = dict[str, np.ndarray]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How a posterior is sampled; warm-up in halves, in blocks of 250 iterations."""
-
-    chains: int = 4
-    warmup: int = 1000
-    draws: int = 1000
-    target_accept: float = 0.95
-    max_tree_depth: int = 10
-
-    def __post_init__(self) -> None:
-        rules = {
-            "chains": (self.chains >= 2, "R-hat compares chains, so at least 2 are needed"),
-            "warmup": (
-                self.warmup >= 2 * BLOCK and self.warmup % (2 * BLOCK) == 0,
-                f"a multiple of {2 * BLOCK}",
-            ),
-            "draws": (self.draws >= BLOCK and self.draws % BLOCK == 0, f"a multiple of {BLOCK}"),
-            "target_accept": (0.0 < self.target_accept < 1.0, "a probability between 0 and 1"),
-            "max_tree_depth": (1 <= self.max_tree_depth <= 15, "between 1 and 15"),
-        }
-        faults = [
-            Fault(
-                where="Settings",
-                what=name,
-                value=str(getattr(self, name)),
-                rule=f"must be {rule}" if "so" not in rule else rule,
-                remedy=f"The default is {self.__dataclass_fields__[name].default}",
-            )
-            for name, (kept, rule) in rules.items()
-            if not kept
-        ]
-        if faults:
-            raise InputError(faults)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -88,14 +46,6 @@ class Sampled:
     mode: Mode
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Compiled:
-    gradients: Callable[..., Any]
-    begin: Callable[..., Any]
-    advance: Callable[..., Any]
-    derive: Callable[..., Any]
-
-
 def sample(
     observations: Observations, *, settings: Settings, seed: int, progress: Progress | None = None
 ) -> Sampled:
@@ -107,7 +57,7 @@ def sample(
     structure = observations.structure
     with jax.enable_x64(True):
         data = jax.tree.map(jnp.asarray, observations.data)
-        compiled = _compile(structure, settings, _shapes(data))
+        compiled = compiled_for(structure, settings, shapes_of(data))
         mode, data = _start(structure, observations, data, compiled, seed)
         results = _chains(settings, compiled, data, mode, seed, progress)
         positions = np.stack([result["position"] for result in results])
@@ -120,117 +70,12 @@ def sample(
     return Sampled(sites=sites, parameters=derived, stats=stats, log_likelihood=log_likelihood, mode=mode)
 
 
-def unflatten(structure: Structure, flat: Any) -> dict[str, Any]:
-    """Sites by name from flat vectors (..., size)."""
-    return dict(_pieces(structure, flat))
-
-
-def _pieces(structure: Structure, flat: Any) -> Iterator[tuple[str, Any]]:
-    begin = 0
-    for name, shape in structure.sites:
-        size = int(np.prod(shape))
-        yield name, flat[..., begin] if shape == () else flat[..., begin : begin + size]
-        begin += size
-
-
 def _split(structure: Structure, positions: np.ndarray) -> Sites:
-    return {name: np.ascontiguousarray(piece) for name, piece in _pieces(structure, positions)}
-
-
-def _shapes(data: Any) -> Any:
-    leaves, tree = jax.tree.flatten(data)
-    return tree, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves)
-
-
-@lru_cache(maxsize=16)
-def _compile(structure: Structure, settings: Settings, shapes: Any) -> _Compiled:
-    """Trace and compile everything for one shape of table, the slow part beside the rest."""
-    tree, leaves = shapes
-    data = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in leaves])
-    size = structure.size
-    vector = jax.ShapeDtypeStruct((size,), np.float64)
-    matrix = jax.ShapeDtypeStruct((size, size), np.float64)
-    scalar = jax.ShapeDtypeStruct((), np.float64)
-    key = jax.eval_shape(lambda: jax.random.PRNGKey(0))
-
-    def potential(position: jax.Array, data: Any) -> jax.Array:
-        return -log_density(program, (structure, data), {}, unflatten(structure, position))[0]
-
-    def gradients(positions: jax.Array, data: Any) -> Any:
-        return jax.lax.map(lambda position: jax.value_and_grad(potential)(position, data), positions)
-
-    def whitened(data: Any, center: jax.Array, whiten: jax.Array) -> Any:
-        return lambda z: potential(center + whiten @ z, data)
-
-    start_kernel, kernel = hmc(potential_fn_gen=whitened, algo="NUTS")
-
-    def begin(key: jax.Array, z: Any, value: Any, slope: Any, data: Any, center: Any, whiten: Any) -> Any:
-        return start_kernel(
-            ParamInfo(z, value, slope),
-            settings.warmup // 2,
-            step_size=0.5,
-            target_accept_prob=settings.target_accept,
-            max_tree_depth=settings.max_tree_depth,
-            model_args=(data, center, whiten),
-            rng_key=key,
-        )
-
-    def advance(state: Any, data: Any, center: Any, whiten: Any) -> Any:
-        def once(state: Any, _: None) -> Any:
-            state = kernel(state, model_args=(data, center, whiten))
-            draw = {
-                "position": center + whiten @ state.z,
-                "n_steps": state.num_steps,
-                "diverging": state.diverging,
-                "energy": state.energy,
-                "acceptance_rate": state.accept_prob,
-                "step_size": state.adapt_state.step_size,
-                "lp": -state.potential_energy,
-            }
-            return state, draw
-
-        return jax.lax.scan(once, state, None, length=BLOCK)
-
-    def derive(positions: jax.Array, data: Any) -> Any:
-        def one(position: jax.Array) -> Any:
-            sites = unflatten(structure, position)
-            trace = handlers.trace(handlers.substitute(program, data=sites)).get_trace(structure, data)
-            parameters = {n: s["value"] for n, s in trace.items() if s["type"] == "deterministic"}
-            observed = trace["log_loss"]
-            return parameters, observed["fn"].log_prob(observed["value"])
-
-        return jax.lax.map(one, positions, batch_size=50)
-
-    first = jax.jit(begin).lower(key, vector, scalar, vector, data, vector, matrix)
-    state = jax.eval_shape(begin, key, vector, scalar, vector, data, vector, matrix)
-    many = jax.ShapeDtypeStruct((2 * size + 1, size), np.float64)
-    draws = jax.ShapeDtypeStruct((settings.draws, size), np.float64)
-    with ThreadPoolExecutor(max_workers=_workers(4)) as pool:
-        slow = pool.submit(_compiled, jax.jit(advance).lower(state, data, vector, matrix))
-        others = [
-            pool.submit(_compiled, lowered)
-            for lowered in (jax.jit(gradients).lower(many, data), first, jax.jit(derive).lower(draws, data))
-        ]
-        return _Compiled(
-            gradients=others[0].result(),
-            begin=others[1].result(),
-            advance=slow.result(),
-            derive=others[2].result(),
-        )
-
-
-def _compiled(lowered: Any) -> Any:
-    with jax.enable_x64(True):
-        return lowered.compile()
-
-
-def _workers(most: int) -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(most, cores or 1))
+    return {name: np.ascontiguousarray(piece) for name, piece in pieces(structure, positions)}
 
 
 def _start(
-    structure: Structure, observations: Observations, data: Any, compiled: _Compiled, seed: int
+    structure: Structure, observations: Observations, data: Any, compiled: Compiled, seed: int
 ) -> tuple[Mode, Any]:
     """The mode, in coordinates whose shared effects are centred by as much as the table tells about them."""
     names = [name for name, shape in structure.sites for _ in range(int(np.prod(shape)))]
@@ -259,7 +104,7 @@ def _start(
     return local_scale(_gradients_of(compiled, data), moved, scales=scales, seed=seed), data
 
 
-def _gradients_of(compiled: _Compiled, data: Any) -> Gradients:
+def _gradients_of(compiled: Compiled, data: Any) -> Gradients:
     def gradients(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         values, slopes = compiled.gradients(jnp.asarray(positions), data)
         return np.asarray(values), np.asarray(slopes)
@@ -279,7 +124,7 @@ class _Frame:
 
 
 def _chains(
-    settings: Settings, compiled: _Compiled, data: Any, mode: Mode, seed: int, progress: Progress | None
+    settings: Settings, compiled: Compiled, data: Any, mode: Mode, seed: int, progress: Progress | None
 ) -> list[Sites]:
     """Draws of every chain: half of the warm-up in the mode's frame, the rest in the frame of what it found."""
     total = settings.chains * (settings.warmup + settings.draws)
@@ -300,7 +145,7 @@ def _chains(
     def early(chain: int) -> Sites:
         return _chain(compiled, data, first, normals[chain], (seed, chain, 0), half, half, report)
 
-    with ThreadPoolExecutor(max_workers=_workers(settings.chains)) as pool:
+    with ThreadPoolExecutor(max_workers=workers(settings.chains)) as pool:
         found = [result["position"][-BLOCK:] for result in pool.map(early, range(settings.chains))]
         frame = _frame_of(first, np.concatenate(found))
 
@@ -312,7 +157,7 @@ def _chains(
 
 
 def _chain(
-    compiled: _Compiled,
+    compiled: Compiled,
     data: Any,
     frame: _Frame,
     z: np.ndarray,
@@ -358,7 +203,7 @@ def _frame_of(before: _Frame, positions: np.ndarray) -> _Frame:
     return _Frame(center=positions.mean(axis=0), whiten=before.whiten @ root)
 
 
-def _derive(compiled: _Compiled, data: Any, positions: np.ndarray) -> tuple[Sites, np.ndarray]:
+def _derive(compiled: Compiled, data: Any, positions: np.ndarray) -> tuple[Sites, np.ndarray]:
     per_chain = [compiled.derive(jnp.asarray(chain), data) for chain in positions]
     parameters = {
         name: np.stack([np.asarray(chain[0][name]) for chain in per_chain]) for name in per_chain[0][0]

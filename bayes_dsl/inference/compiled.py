@@ -1,0 +1,138 @@
+"""NUTS for one shape of table, compiled once ahead of time: gradients, one block of one chain, derived quantities.
+
+Data and state are arguments of the compiled functions, so that every table of one shape is served by them, and JAX's
+persistent compilation cache, where one is set, keeps them for the next process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import jax
+import numpy as np
+from numpyro import handlers
+from numpyro.infer.hmc import hmc
+from numpyro.infer.util import ParamInfo, log_density
+
+from bayes_dsl.inference.observations import Structure
+from bayes_dsl.inference.program import program
+from bayes_dsl.inference.settings import BLOCK, Settings
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Compiled:
+    gradients: Callable[..., Any]
+    begin: Callable[..., Any]
+    advance: Callable[..., Any]
+    derive: Callable[..., Any]
+
+
+def unflatten(structure: Structure, flat: Any) -> dict[str, Any]:
+    """Sites by name from flat vectors (..., size)."""
+    return dict(pieces(structure, flat))
+
+
+def pieces(structure: Structure, flat: Any) -> Iterator[tuple[str, Any]]:
+    begin = 0
+    for name, shape in structure.sites:
+        size = int(np.prod(shape))
+        yield name, flat[..., begin] if shape == () else flat[..., begin : begin + size]
+        begin += size
+
+
+def shapes_of(data: Any) -> Any:
+    leaves, tree = jax.tree.flatten(data)
+    return tree, tuple((leaf.shape, str(leaf.dtype)) for leaf in leaves)
+
+
+@lru_cache(maxsize=16)
+def compiled_for(structure: Structure, settings: Settings, shapes: Any) -> Compiled:
+    """Trace and compile everything for one shape of table, the slow part beside the rest."""
+    tree, leaves = shapes
+    data = jax.tree.unflatten(tree, [jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in leaves])
+    size = structure.size
+    vector = jax.ShapeDtypeStruct((size,), np.float64)
+    matrix = jax.ShapeDtypeStruct((size, size), np.float64)
+    scalar = jax.ShapeDtypeStruct((), np.float64)
+    key = jax.eval_shape(lambda: jax.random.PRNGKey(0))
+
+    def potential(position: jax.Array, data: Any) -> jax.Array:
+        value: jax.Array = -log_density(program, (structure, data), {}, unflatten(structure, position))[0]
+        return value
+
+    def gradients(positions: jax.Array, data: Any) -> Any:
+        return jax.lax.map(lambda position: jax.value_and_grad(potential)(position, data), positions)
+
+    def whitened(data: Any, center: jax.Array, whiten: jax.Array) -> Any:
+        return lambda z: potential(center + whiten @ z, data)
+
+    start_kernel, kernel = hmc(potential_fn_gen=whitened, algo="NUTS")
+
+    def begin(key: jax.Array, z: Any, value: Any, slope: Any, data: Any, center: Any, whiten: Any) -> Any:
+        return start_kernel(
+            ParamInfo(z, value, slope),
+            settings.warmup // 2,
+            step_size=0.5,
+            target_accept_prob=settings.target_accept,
+            max_tree_depth=settings.max_tree_depth,
+            model_args=(data, center, whiten),
+            rng_key=key,
+        )
+
+    def advance(state: Any, data: Any, center: Any, whiten: Any) -> Any:
+        def once(state: Any, _: None) -> Any:
+            state = kernel(state, model_args=(data, center, whiten))
+            draw = {
+                "position": center + whiten @ state.z,
+                "n_steps": state.num_steps,
+                "diverging": state.diverging,
+                "energy": state.energy,
+                "acceptance_rate": state.accept_prob,
+                "step_size": state.adapt_state.step_size,
+                "lp": -state.potential_energy,
+            }
+            return state, draw
+
+        return jax.lax.scan(once, state, None, length=BLOCK)
+
+    def derive(positions: jax.Array, data: Any) -> Any:
+        def one(position: jax.Array) -> Any:
+            sites = unflatten(structure, position)
+            trace = handlers.trace(handlers.substitute(program, data=sites)).get_trace(structure, data)
+            parameters = {n: s["value"] for n, s in trace.items() if s["type"] == "deterministic"}
+            observed = trace["log_loss"]
+            return parameters, observed["fn"].log_prob(observed["value"])
+
+        return jax.lax.map(one, positions, batch_size=50)
+
+    first = jax.jit(begin).lower(key, vector, scalar, vector, data, vector, matrix)
+    state = jax.eval_shape(begin, key, vector, scalar, vector, data, vector, matrix)
+    many = jax.ShapeDtypeStruct((2 * size + 1, size), np.float64)
+    draws = jax.ShapeDtypeStruct((settings.draws, size), np.float64)
+    with ThreadPoolExecutor(max_workers=workers(4)) as pool:
+        slow = pool.submit(_built, jax.jit(advance).lower(state, data, vector, matrix))
+        others = [
+            pool.submit(_built, lowered)
+            for lowered in (jax.jit(gradients).lower(many, data), first, jax.jit(derive).lower(draws, data))
+        ]
+        return Compiled(
+            gradients=others[0].result(),
+            begin=others[1].result(),
+            advance=slow.result(),
+            derive=others[2].result(),
+        )
+
+
+def _built(lowered: Any) -> Any:
+    with jax.enable_x64(True):
+        return lowered.compile()
+
+
+def workers(most: int) -> int:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return max(1, min(most, cores or 1))

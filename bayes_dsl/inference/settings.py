@@ -1,0 +1,46 @@
+"""How a posterior is sampled: chains, lengths, and how careful each step is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bayes_dsl.errors import Fault, InputError
+
+# Iterations of one chain that one compiled call makes.
+BLOCK = 250
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a posterior is sampled; warm-up in halves, in blocks of 250 iterations."""
+
+    chains: int = 4
+    warmup: int = 1000
+    draws: int = 1000
+    target_accept: float = 0.95
+    max_tree_depth: int = 10
+
+    def __post_init__(self) -> None:
+        rules = {
+            "chains": (self.chains >= 2, "R-hat compares chains, so at least 2 are needed"),
+            "warmup": (
+                self.warmup >= 2 * BLOCK and self.warmup % (2 * BLOCK) == 0,
+                f"a multiple of {2 * BLOCK}",
+            ),
+            "draws": (self.draws >= BLOCK and self.draws % BLOCK == 0, f"a multiple of {BLOCK}"),
+            "target_accept": (0.0 < self.target_accept < 1.0, "a probability between 0 and 1"),
+            "max_tree_depth": (1 <= self.max_tree_depth <= 15, "between 1 and 15"),
+        }
+        faults = [
+            Fault(
+                where="Settings",
+                what=name,
+                value=str(getattr(self, name)),
+                rule=f"must be {rule}" if "so" not in rule else rule,
+                remedy=f"The default is {self.__dataclass_fields__[name].default}",
+            )
+            for name, (kept, rule) in rules.items()
+            if not kept
+        ]
+        if faults:
+            raise InputError(faults)
