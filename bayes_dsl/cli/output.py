@@ -40,7 +40,7 @@ def show_table(title: str, header: Sequence[str], rows: Iterable[Sequence[str]],
 
     As wide as the terminal at most; what does not fit is folded, never cut.
     """
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     for position, name in enumerate(header):
         table.add_column(Text(name), justify="left" if position < left else "right", overflow="fold")
     for row in rows:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import threading
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from bayes_dsl.cli.failures import INTERRUPTED
 
 Report = Callable[[int, int], None]
 
@@ -45,13 +48,21 @@ def sampling_progress(*, wanted: bool) -> Iterator[Report]:
 
 @contextmanager
 def _interruptible() -> Iterator[Callable[[], None]]:
-    """Give a check that raises once Ctrl-C was pressed: Python itself tells only the main thread."""
+    """Give a check that raises once Ctrl-C was pressed: Python itself tells only the main thread.
+
+    A second Ctrl-C ends the process at once, for a compilation under way can be ended by nothing else.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
     stopped = threading.Event()
 
     def stop(*_: object) -> None:
+        if stopped.is_set():
+            show_cursor = "\x1b[?25h" if sys.stderr.isatty() else ""
+            sys.stderr.write(f"{show_cursor}\nbayes-dsl: ended at once.\n")
+            sys.stderr.flush()
+            os._exit(INTERRUPTED)
         stopped.set()
         raise KeyboardInterrupt
 

@@ -1,12 +1,14 @@
 """Progress is shown on a terminal and nowhere else; Ctrl-C reaches the chains."""
 
 import signal
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from bayes_dsl.cli.progress import sampling_progress
+from tests.architecture.source import ROOT
 
 
 def test_nobody_watches_a_file(capsys: pytest.CaptureFixture[str]) -> None:
@@ -40,3 +42,20 @@ def test_an_interrupt_stops_the_chains() -> None:
         with pytest.raises(KeyboardInterrupt):
             pool.submit(report, 500, 1000).result()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_interrupt_ends_the_process_at_once() -> None:
+    script = """
+import signal, threading
+from bayes_dsl.cli.progress import sampling_progress
+with sampling_progress(wanted=False):
+    try:
+        signal.raise_signal(signal.SIGINT)
+    except KeyboardInterrupt:
+        threading.Thread(target=threading.Event().wait).start()  # what nothing can end
+        signal.raise_signal(signal.SIGINT)
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 130
+    assert done.stderr == "\nbayes-dsl: ended at once.\n"
