@@ -79,8 +79,8 @@ def odd_rows(
     observations = observe(posterior.table, law=posterior.law, prior=posterior.prior)
     pareto_k = (leave_one_out(posterior) if loo is None else loo).pareto_k
     log_observed = np.asarray(observations.data["log_loss"], dtype=np.float64)
-    log_expected = _log_expected(posterior, observations)
-    residual = log_observed - log_expected
+    expected = np.median(log_expected(posterior, observations), axis=0)
+    residual = log_observed - expected
     standardised = residual / _noise_scale(posterior, observations)
     # k that is not a number is as bad as a large one.
     severity = np.maximum(
@@ -97,7 +97,7 @@ def odd_rows(
             line=_line(posterior, row, str(run_ids[observations.order[row]])),
             role=str(roles[observations.order[row]]),
             observed=float(np.exp(log_observed[row])),
-            expected=float(np.exp(log_expected[row])),
+            expected=float(np.exp(expected[row])),
             residual=float(residual[row]),
             standardised_residual=float(standardised[row]),
             pareto_k=float(pareto_k[row]),
@@ -126,9 +126,9 @@ def _line(posterior: Posterior, row: int, run_id: str) -> int | None:
     return int(named[1]) if named else None
 
 
-def _log_expected(posterior: Posterior, observations: Observations) -> Floats:
-    """Median over the draws of ln(expected loss) of each row, shared effects included, (run,)."""
-    medians = []
+def log_expected(posterior: Posterior, observations: Observations) -> Floats:
+    """ln(expected loss) of each row, shared effects included, (draw, run), in the order of the program."""
+    parts = []
     begin = 0
     for role, count in zip(observations.structure.roles, observations.structure.rows, strict=True):
         rows = slice(begin, begin + count)
@@ -138,9 +138,9 @@ def _log_expected(posterior: Posterior, observations: Observations) -> Floats:
             if shared.any():
                 draws = posterior.draws(f"effect_{name}")
                 total[:, shared] += draws[:, effect["level"][rows][shared]]
-        medians.append(np.median(total, axis=0))
+        parts.append(total)
         begin += count
-    return np.concatenate(medians)
+    return np.concatenate(parts, axis=1)
 
 
 def _law_loss(posterior: Posterior, inputs: dict[str, Floats], role: str) -> Floats:

@@ -6,15 +6,20 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import xarray as xr
+from scipy import stats
 
+from bayes_dsl.errors import NotConverged
 from bayes_dsl.inference.design import busbridge_study_design, supervised_grid
 from bayes_dsl.inference.fit import fit
+from bayes_dsl.inference.observations import observe
 from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.inference.settings import Settings
 from bayes_dsl.inference.simulate import Noise, simulate
 from bayes_dsl.laws.published import published
 from bayes_dsl.runs.table import RunTable
 from bayes_dsl.validation.loo import leave_one_out
-from bayes_dsl.validation.odd_rows import LARGEST_STANDARDISED_RESIDUAL, odd_rows
+from bayes_dsl.validation.odd_rows import LARGEST_STANDARDISED_RESIDUAL, log_expected, odd_rows
 from tests.conftest import SMALL_SETTINGS
 from tests.posteriors import posterior_around
 
@@ -114,6 +119,43 @@ def test_a_row_without_a_name_is_called_by_its_line() -> None:
     table = RunTable.from_csv_text("\n".join(lines))
     (row,) = odd_rows(posterior_around(TRUTH.law, TRUTH.parameters, table))
     assert (row.run_id, row.line) == ("line 6", 6)
+
+
+def test_a_line_that_the_posterior_knows_is_told(small_table: RunTable) -> None:
+    posterior = posterior_around(TRUTH.law, TRUTH.parameters, with_loss(small_table, {ODD: 1.3}))
+    (row,) = odd_rows(posterior)
+    assert row.line is None
+    constant = posterior.tree["constant_data"]
+    constant["line"] = xr.DataArray(2 + 3 * np.arange(60), dims="run")
+    (row,) = odd_rows(posterior)
+    assert row.line == 2 + 3 * ODD
+
+
+def test_what_is_expected_of_a_row_is_what_the_sampler_expected() -> None:
+    design = supervised_grid(
+        np.geomspace(1e8, 1e10, 6).tolist(), tokens=[1e9, 1e10, 1e11], group_by_size=True
+    )
+    noise = Noise(scale=0.004, group_effect=0.01)
+    table = simulate(TRUTH.law, TRUTH.parameters, design, noise=noise, seed=3)
+    settings = Settings(chains=2, warmup=500, draws=500)
+    try:
+        posterior = fit(table, law=TRUTH.law, seed=0, settings=settings)
+    except NotConverged as error:  # so few draws; each of them is right all the same
+        posterior = error.posterior
+    observations = observe(table, law=TRUTH.law, prior=posterior.prior)
+    scale = posterior.draws("sigma")[:, None]
+    if posterior.has("noise_slope"):
+        span = posterior.token_span["supervised"]
+        offset = np.log(table.values("tokens")) - span["center"]
+        scale = scale * np.exp(-posterior.draws("noise_slope")[:, None] * offset)
+    expected = stats.t.logpdf(
+        np.log(table.values("loss")),
+        posterior.draws("nu")[:, None],
+        log_expected(posterior, observations),
+        scale,
+    )
+    stored = posterior.tree["log_likelihood"]["log_loss"].values.reshape(1000, 18)
+    assert posterior.has("effect_group") and np.allclose(stored, expected, atol=1e-8)
 
 
 def test_an_effect_that_rows_share_excuses_all_of_them_and_none_alone() -> None:
