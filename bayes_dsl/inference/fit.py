@@ -114,6 +114,7 @@ def _posterior(
     csv = np.frombuffer(table.to_csv_text().encode("utf-8"), dtype=np.uint8)
     names = ("params", "tokens", "teacher_loss")
     constant = {name: ("run", used.values(name)[observations.order]) for name in names}
+    constant["line"] = ("run", np.asarray(used.lines)[observations.order])
     tree = xr.DataTree.from_dict(
         {
             "/posterior": reported,

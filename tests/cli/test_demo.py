@@ -47,7 +47,7 @@ def test_the_commands_it_names_work(bayes_dsl, tmp_path: Path) -> None:
 
 def test_the_target_lies_beyond_the_runs(small_posterior: Posterior) -> None:
     target = demo.target_beyond(small_posterior)
-    assert target == {"student_params": 2e10, "student_tokens": 4e11}
+    assert target == {"student_params": 1e10, "student_tokens": 2e11}
 
 
 def test_a_folder_that_cannot_be_made_is_refused(bayes_dsl, tmp_path: Path) -> None:

@@ -1,0 +1,74 @@
+"""From table to posterior: the default law, what is refused, what fails the gate, and what a posterior remembers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bayes_dsl.errors import InputError, NotConverged, TableError
+from bayes_dsl.inference.design import busbridge_study_design
+from bayes_dsl.inference.fit import default_law, fit, versions
+from bayes_dsl.inference.settings import Settings
+from bayes_dsl.inference.simulate import NOISELESS, simulate
+from bayes_dsl.laws.base import Law, Parameter, Role
+from bayes_dsl.laws.distillation import DISTILLATION
+from bayes_dsl.laws.published import published
+from bayes_dsl.laws.supervised import CHINCHILLA, SUPERVISED
+
+
+@pytest.fixture(scope="module")
+def study():
+    truth = published("busbridge_corrected")
+    return simulate(truth.law, truth.parameters, busbridge_study_design(), noise=NOISELESS, seed=0)
+
+
+def test_the_default_law_is_that_of_the_rows(study, small_table):
+    assert default_law(study) is DISTILLATION
+    assert default_law(small_table) is SUPERVISED
+    assert default_law(study.select(study.values("role") == "supervised")) is SUPERVISED
+
+
+def test_rows_that_a_law_does_not_explain_are_refused_not_dropped(study):
+    with pytest.raises(TableError, match=r"role = distilled in 254 rows.*--law distillation"):
+        fit(study, law=CHINCHILLA)
+
+
+def test_a_law_of_your_own_needs_a_prior_of_your_own(small_table):
+    mine = Law(
+        name="mine",
+        parameters=(Parameter(name="k", symbol="k", support="positive", unit="1", meaning="a coefficient"),),
+        roles=(Role(name="supervised", inputs=("N", "D"), log_loss=lambda p, x: p["k"] + 0.0 * x["N"]),),
+        source="this test",
+    )
+    with pytest.raises(InputError, match="log_k"):
+        fit(small_table, law=mine)
+
+
+def test_draws_that_fail_the_gate_come_with_the_error(small_table):
+    short = Settings(chains=2, warmup=500, draws=250)
+    with pytest.raises(NotConverged) as caught:
+        fit(small_table, law=CHINCHILLA, settings=short, seed=5)
+    assert not caught.value.posterior.healthy
+    assert any("ESS" in problem for problem in caught.value.diagnostics.problems())
+    assert caught.value.posterior.draws("E").shape == (500,)
+
+
+def test_a_posterior_remembers_how_it_was_made(small_posterior, small_table):
+    assert small_posterior.healthy
+    assert small_posterior.law is CHINCHILLA
+    assert small_posterior.seed == 1
+    assert small_posterior.misfit == "none"
+    assert small_posterior.table.sha256 == small_table.sha256 == small_posterior.table_sha256
+    assert small_posterior.versions == versions()
+    assert small_posterior.settings["target_accept"] == Settings().target_accept
+    assert small_posterior.prior["log_L_center"].reason
+
+
+def test_the_posterior_of_a_known_world_covers_it(small_posterior):
+    truth = published("besiroglu").parameters
+    for name, value in truth.items():
+        low, high = np.quantile(small_posterior.draws(name), [0.001, 0.999])
+        assert low < value < high, name
+    shifted = truth["alpha"] * 1.2
+    low, high = np.quantile(small_posterior.draws("alpha"), [0.001, 0.999])
+    assert not low < shifted < high, "the control: a wrong exponent is outside"

@@ -1,0 +1,78 @@
+"""The sampler: the same bits whatever the cores, every block reported, and moments that are known exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bayes_dsl.inference import sampler
+from bayes_dsl.inference.observations import observe
+from bayes_dsl.inference.priors import default_prior
+from bayes_dsl.inference.sampler import sample
+from bayes_dsl.inference.settings import BLOCK, Settings
+from bayes_dsl.laws.supervised import CHINCHILLA
+
+SETTINGS = Settings(chains=3, warmup=500, draws=250)
+
+
+@pytest.fixture(scope="module")
+def observations(small_table):
+    prior = default_prior(CHINCHILLA, typical_loss=float(np.median(small_table.values("loss"))))
+    return observe(small_table, law=CHINCHILLA, prior=prior)
+
+
+@pytest.fixture(scope="module")
+def sampled(observations):
+    seen: list[tuple[int, int]] = []
+    result = sample(
+        observations, settings=SETTINGS, seed=3, progress=lambda done, total: seen.append((done, total))
+    )
+    return result, seen
+
+
+def same(a, b) -> bool:
+    return all(np.array_equal(a.sites[name], b.sites[name]) for name in a.sites)
+
+
+def test_the_draws_do_not_depend_on_the_number_of_cores(observations, sampled, monkeypatch):
+    for cores in (1, 3):
+        monkeypatch.setattr(sampler, "workers", lambda most, cores=cores: min(most, cores))
+        assert same(sample(observations, settings=SETTINGS, seed=3), sampled[0])
+
+
+def test_another_seed_gives_other_draws(observations, sampled):
+    assert not same(sample(observations, settings=SETTINGS, seed=4), sampled[0])
+
+
+def test_chains_differ_from_each_other(sampled):
+    chains = sampled[0].sites["log_sigma"]
+    assert chains.shape == (SETTINGS.chains, SETTINGS.draws)
+    assert len({chain.tobytes() for chain in chains}) == SETTINGS.chains
+
+
+def test_progress_counts_every_block_to_the_end(sampled):
+    total = SETTINGS.chains * (SETTINGS.warmup + SETTINGS.draws)
+    assert [done for done, _ in sampled[1]] == list(range(BLOCK, total + 1, BLOCK))
+    assert {total for _, total in sampled[1]} == {total}
+
+
+def test_everything_that_follows_from_a_draw_comes_with_it(observations, sampled):
+    result = sampled[0]
+    for name in ("E", "A", "B", "alpha", "beta", "sigma", "nu"):
+        assert result.parameters[name].shape == (SETTINGS.chains, SETTINGS.draws)
+    np.testing.assert_allclose(result.parameters["sigma"], np.exp(result.sites["log_sigma"]), rtol=1e-12)
+    assert result.log_likelihood.shape == (SETTINGS.chains, SETTINGS.draws, 60)
+    assert np.isfinite(result.log_likelihood).all()
+    assert result.mode.converged
+
+
+def test_the_first_draws_frame_makes_them_round():
+    rng = np.random.default_rng(0)
+    root = rng.normal(size=(4, 4)) + 3 * np.eye(4)
+    positions = rng.normal(size=(4000, 4)) @ root.T + 7
+    before = sampler._Frame(center=np.zeros(4), whiten=np.eye(4))
+    frame = sampler._frame_of(before, positions)
+    z = np.linalg.solve(frame.whiten, (positions - frame.center).T)
+    np.testing.assert_allclose(np.cov(z), np.eye(4), atol=0.02)
+    few = sampler._frame_of(before, positions[:6])
+    assert np.linalg.cond(few.whiten) < np.linalg.cond(np.linalg.cholesky(np.cov(positions[:6].T)))

@@ -1,0 +1,38 @@
+"""Settings refuse what cannot be sampled, every fault at once."""
+
+from __future__ import annotations
+
+import pytest
+
+from bayes_dsl.errors import InputError
+from bayes_dsl.inference.settings import BLOCK, Settings
+
+
+def test_the_defaults_are_four_chains_of_a_thousand():
+    assert (Settings().chains, Settings().warmup, Settings().draws) == (4, 1000, 1000)
+    assert Settings().draws % BLOCK == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("chains", 1, "R-hat compares chains"),
+        ("warmup", 250, "a multiple of 500"),
+        ("draws", 100, "a multiple of 250"),
+        ("target_accept", 1.0, "a probability between 0 and 1"),
+        ("max_tree_depth", 0, "between 1 and 15"),
+    ],
+)
+def test_a_setting_out_of_range_is_named_with_its_default(name, value, said):
+    with pytest.raises(InputError) as caught:
+        Settings(**{name: value})
+    text = str(caught.value)
+    assert f"{name} = {value}" in text
+    assert said in text
+    assert f"The default is {getattr(Settings(), name)}" in text
+
+
+def test_all_faults_are_listed_at_once():
+    with pytest.raises(InputError) as caught:
+        Settings(chains=0, draws=7, target_accept=2.0)
+    assert [fault.what for fault in caught.value.faults] == ["chains", "draws", "target_accept"]
