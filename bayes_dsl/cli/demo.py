@@ -29,7 +29,7 @@ def run_demo(out: Path, *, seed: int, prob: float, quiet: bool, settings: Settin
     _make_folder(out)
     file = out / "posterior.nc"
     table = RunTable.read(datasets.path(TABLE))
-    say(f"1. The table: {datasets.provenance(TABLE).title}. These runs are simulated; nobody trained them.")
+    say(f"1. The table: {datasets.provenance(TABLE).title}. These runs are simulated.")
     show_check(report_of(table), quiet=quiet)
     say()
     say("2. The fit: one posterior that explains the supervised and the distilled runs together.")
@@ -44,8 +44,9 @@ def run_demo(out: Path, *, seed: int, prob: float, quiet: bool, settings: Settin
     show_forecast(
         posterior, [answer(posterior, target, prob=prob, kind="eti").report], counting=None, quiet=True
     )
+    say()
     say(
-        "   The expected loss is what the law says, on average over runs; "
+        "The expected loss is what the law says, on average over runs; "
         "the next run scatters about it, so its interval is wider."
     )
     plot_forecast(posterior, out / "forecast.png", **target, prob=prob, kind="eti")
@@ -89,6 +90,7 @@ def _say_what_next(out: Path, target: dict[str, float]) -> None:
     say(f"  {out / 'forecast.png'}     the loss with its interval, the runs on top, the extrapolation shaded")
     say(f"  {out / 'diagnostics.png'}  whether the chains agree: rank and trace plots")
     say(f"  {out / 'posterior.nc'}     the posterior itself; arviz.from_netcdf opens it, too")
+    say()
     say("Type next:")
     say(f"  bayes-dsl summary {out / 'posterior.nc'}")
     say(f"  bayes-dsl forecast {out / 'posterior.nc'} {asked}")

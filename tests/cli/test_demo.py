@@ -7,7 +7,9 @@ import pytest
 
 from bayes_dsl.cli import demo
 from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.runs import datasets
 from bayes_dsl.runs.datasets import Provenance
+from bayes_dsl.runs.table import RunTable
 
 
 @pytest.fixture
