@@ -52,6 +52,11 @@ def test_the_target_lies_beyond_the_runs(small_posterior: Posterior) -> None:
     assert target == {"student_params": 1e10, "student_tokens": 2e11}
 
 
+def test_the_table_ships_and_is_called_simulated() -> None:
+    assert len(RunTable.read(datasets.path(demo.TABLE)).used) > 100
+    assert "simulated" in datasets.provenance(demo.TABLE).title.lower()
+
+
 def test_a_folder_that_cannot_be_made_is_refused(bayes_dsl, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     ran = bayes_dsl("demo", "--out", tmp_path / "file")
