@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
+# Compiled programs are kept between workers and runs; this stands before the first import of JAX.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+
 import numpy as np
 import pytest
 
+from bayes_dsl.errors import NotConverged
 from bayes_dsl.inference.design import supervised_grid
 from bayes_dsl.inference.fit import fit
 from bayes_dsl.inference.posterior import Posterior
@@ -29,3 +37,19 @@ def small_table() -> RunTable:
 def small_posterior(small_table: RunTable) -> Posterior:
     """The Chinchilla law given `small_table`; it passes the health gate."""
     return fit(small_table, law=published("besiroglu").law, seed=1, settings=SMALL_SETTINGS)
+
+
+@pytest.fixture(scope="session")
+def small_distilled() -> Posterior:
+    """The distillation law given 30 supervised and 40 distilled runs: too few draws for the health gate."""
+    truth = published("busbridge_corrected")
+    design = supervised_grid(np.geomspace(1e8, 5e9, 6).tolist(), tokens=np.geomspace(2e9, 2e11, 5).tolist())
+    students = [(size, tokens) for size in (2e8, 6e8, 2e9) for tokens in (5e9, 2e10, 8e10)]
+    design = design.distil(teachers=(7, 14, 23, 29), students=[*students, (4e8, 4e10)])
+    noise = Noise(scale=0.004, scale_distilled=0.003, teacher_effect=0.003)
+    table = simulate(truth.law, truth.parameters, design, noise=noise, seed=2)
+    try:
+        return fit(table, seed=2, settings=Settings(chains=2, warmup=500, draws=500))
+    except NotConverged as failure:
+        posterior: Posterior = failure.posterior
+        return posterior

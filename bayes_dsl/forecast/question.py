@@ -11,6 +11,8 @@ from bayes_dsl.errors import Fault, InputError, NotIdentified
 from bayes_dsl.inference.posterior import Posterior
 
 Floats = np.ndarray
+# No network and no corpus comes near; products of such numbers are still finite.
+BELOW = 1e30
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -76,10 +78,15 @@ def question(
         for name, value in given.items()
     }
     faults = [
-        _fault(name, f"{bad}", "must be a finite number above 0", "Give it in plain units, such as 1e9")
+        _fault(
+            name,
+            f"{bad}",
+            f"must be a number above 0 and below {BELOW:g}",
+            "Give it in plain units, such as 1e9",
+        )
         for name, array in arrays.items()
         if given[name] is not None
-        for bad in array[~((array > 0) & np.isfinite(array))][:1]
+        for bad in array[~((array > 0) & (array < BELOW))][:1]
     ]
     if faults:
         raise InputError(faults)

@@ -18,13 +18,14 @@ shifted only by others, hence densities of c_0 and of its coordinate differ by n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import jax
 import jax.numpy as jnp
 
-from bayes_dsl.laws.base import Law
+from bayes_dsl.laws.base import Law, Parameter
 from bayes_dsl.laws.distillation import DISTILLATION
 from bayes_dsl.laws.supervised import CHINCHILLA, SUPERVISED, supervised_log_loss
 
@@ -46,73 +47,80 @@ DISTILLED_NAMES = (
 CENTER_NAMES = ("log_N", "log_D", "log_N_S", "log_D_S", "log_L_T")
 
 
+Map = Callable[[Arrays, Arrays], dict[str, jax.Array]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Coordinates:
     """Names of the sampled coordinates of one law, and the two maps (a hashable value).
 
-    `derived` names quantities that are reported beside the law's parameters; a prior may stand on one of
-    them in place of the coordinate that `replaces` names (c_0 for the local slope in ln L_T).
+    `to_parameters(z, center)` gives the law's parameters, with the derived quantities, at coordinates `z`
+    (scalars or equal shapes); `from_parameters(parameters, center)` is its inverse. `derived` names quantities
+    that are reported beside the law's parameters; a prior may stand on a parameter in place of the coordinate
+    that `replaces` pairs it with (c_0, for the local slope in ln L_T).
     """
 
     law: Law
     names: tuple[str, ...]
+    to_parameters: Map
+    from_parameters: Map
     derived: tuple[str, ...] = ()
     replaces: tuple[tuple[str, str], ...] = ()
-
-    def to_parameters(self, z: Arrays, center: Arrays) -> dict[str, jax.Array]:
-        """The law's parameters, with the derived quantities, at coordinates `z` (scalars or equal shapes)."""
-        if self.law is CHINCHILLA:
-            return _supervised_parameters({**z, "log_gamma": jnp.zeros_like(z["logit_w"])}, center, False)
-        if self.law is SUPERVISED:
-            return _supervised_parameters(z, center, True)
-        if self.law is DISTILLATION:
-            supervised = _supervised_parameters(z, center, True)
-            return {**supervised, **_distilled_parameters(z, center, supervised)}
-        return {
-            parameter.name: jnp.exp(z["log_" + parameter.name])
-            if parameter.support == "positive"
-            else z[parameter.name]
-            for parameter in self.law.parameters
-        }
-
-    def from_parameters(self, parameters: Arrays, center: Arrays) -> dict[str, jax.Array]:
-        """Coordinates of the law's parameters: the inverse of `to_parameters`."""
-        if self.law is CHINCHILLA:
-            z = _supervised_coordinates({**parameters, "gamma": jnp.ones_like(parameters["E"])}, center)
-            return {name: z[name] for name in CHINCHILLA_NAMES}
-        if self.law is SUPERVISED:
-            return _supervised_coordinates(parameters, center)
-        if self.law is DISTILLATION:
-            return {
-                **_supervised_coordinates(parameters, center),
-                **_distilled_coordinates(parameters, center),
-            }
-        return {
-            ("log_" + p.name if p.support == "positive" else p.name): jnp.log(parameters[p.name])
-            if p.support == "positive"
-            else parameters[p.name]
-            for p in self.law.parameters
-        }
 
 
 def coordinates_of(law: Law) -> Coordinates:
     """Centred coordinates for the package's laws; for any other law, logarithms of positive parameters."""
-    if law is CHINCHILLA:
-        return Coordinates(law=law, names=CHINCHILLA_NAMES)
-    if law is SUPERVISED:
-        return Coordinates(law=law, names=SUPERVISED_NAMES)
-    if law is DISTILLATION:
-        return Coordinates(
-            law=law,
-            names=SUPERVISED_NAMES + DISTILLED_NAMES,
-            derived=("r_0", "s", "eta"),
-            replaces=(("c_0", "slope_L_T"),),
-        )
-    names = tuple("log_" + p.name if p.support == "positive" else p.name for p in law.parameters)
-    return Coordinates(law=law, names=names)
+    if law in _CENTRED:
+        return _CENTRED[law]
+    names = tuple(_plain_name(parameter) for parameter in law.parameters)
+    return Coordinates(
+        law=law,
+        names=names,
+        to_parameters=partial(_plain_parameters, law),
+        from_parameters=partial(_plain_coordinates, law),
+    )
 
 
-def _supervised_parameters(z: Arrays, center: Arrays, with_gamma: bool) -> dict[str, jax.Array]:
+def _plain_name(parameter: Parameter) -> str:
+    return "log_" + parameter.name if parameter.support == "positive" else parameter.name
+
+
+def _plain_parameters(law: Law, z: Arrays, center: Arrays) -> dict[str, jax.Array]:
+    return {
+        p.name: jnp.exp(z[_plain_name(p)]) if p.support == "positive" else jnp.asarray(z[p.name])
+        for p in law.parameters
+    }
+
+
+def _plain_coordinates(law: Law, parameters: Arrays, center: Arrays) -> dict[str, jax.Array]:
+    return {
+        _plain_name(p): jnp.log(parameters[p.name])
+        if p.support == "positive"
+        else jnp.asarray(parameters[p.name])
+        for p in law.parameters
+    }
+
+
+def _chinchilla_parameters(z: Arrays, center: Arrays) -> dict[str, jax.Array]:
+    parameters = _supervised_parameters({**z, "log_gamma": jnp.zeros_like(z["logit_w"])}, center)
+    return {name: value for name, value in parameters.items() if name != "gamma"}
+
+
+def _chinchilla_coordinates(parameters: Arrays, center: Arrays) -> dict[str, jax.Array]:
+    z = _supervised_coordinates({**parameters, "gamma": jnp.ones_like(parameters["E"])}, center)
+    return {name: z[name] for name in CHINCHILLA_NAMES}
+
+
+def _joint_parameters(z: Arrays, center: Arrays) -> dict[str, jax.Array]:
+    supervised = _supervised_parameters(z, center)
+    return {**supervised, **_distilled_parameters(z, center, supervised)}
+
+
+def _joint_coordinates(parameters: Arrays, center: Arrays) -> dict[str, jax.Array]:
+    return {**_supervised_coordinates(parameters, center), **_distilled_coordinates(parameters, center)}
+
+
+def _supervised_parameters(z: Arrays, center: Arrays) -> dict[str, jax.Array]:
     log_gamma = z["log_gamma"]
     gamma = jnp.exp(log_gamma)
     log_E = z["log_L_center"] - jax.nn.softplus(z["log_m_over_E"])
@@ -120,14 +128,14 @@ def _supervised_parameters(z: Arrays, center: Arrays, with_gamma: bool) -> dict[
     log_w, log_v = -jax.nn.softplus(-z["logit_w"]), -jax.nn.softplus(z["logit_w"])
     alpha = jnp.exp(z["log_slope_N"] - log_m - log_w - log_gamma)
     beta = jnp.exp(z["log_slope_D"] - log_m - log_v - log_gamma)
-    parameters = {
+    return {
         "E": jnp.exp(log_E),
         "A": jnp.exp(log_m / gamma + log_w + alpha * center["log_N"]),
         "B": jnp.exp(log_m / gamma + log_v + beta * center["log_D"]),
         "alpha": alpha,
         "beta": beta,
+        "gamma": gamma,
     }
-    return {**parameters, "gamma": gamma} if with_gamma else parameters
 
 
 def _supervised_coordinates(parameters: Arrays, center: Arrays) -> dict[str, jax.Array]:
@@ -210,3 +218,27 @@ def _distilled_coordinates(parameters: Arrays, center: Arrays) -> dict[str, jax.
         "log_slope_D_S": jnp.log(p["beta_prime"]) + log_gamma - jax.nn.softplus(logit_w),
         "log_gamma_prime": log_gamma,
     }
+
+
+_CENTRED = {
+    CHINCHILLA: Coordinates(
+        law=CHINCHILLA,
+        names=CHINCHILLA_NAMES,
+        to_parameters=_chinchilla_parameters,
+        from_parameters=_chinchilla_coordinates,
+    ),
+    SUPERVISED: Coordinates(
+        law=SUPERVISED,
+        names=SUPERVISED_NAMES,
+        to_parameters=_supervised_parameters,
+        from_parameters=_supervised_coordinates,
+    ),
+    DISTILLATION: Coordinates(
+        law=DISTILLATION,
+        names=SUPERVISED_NAMES + DISTILLED_NAMES,
+        to_parameters=_joint_parameters,
+        from_parameters=_joint_coordinates,
+        derived=("r_0", "s", "eta"),
+        replaces=(("c_0", "slope_L_T"),),
+    ),
+}
