@@ -74,8 +74,7 @@ def question(
         "teacher_tokens": teacher_tokens,
     }
     arrays = {
-        name: np.full(1, np.nan) if value is None else np.atleast_1d(np.asarray(value, dtype=np.float64))
-        for name, value in given.items()
+        name: np.full(1, np.nan) if value is None else _numbers(name, value) for name, value in given.items()
     }
     faults = [
         _fault(
@@ -110,6 +109,17 @@ def question(
         teacher_params=flat["teacher_params"],
         teacher_tokens=flat["teacher_tokens"],
     )
+
+
+def _numbers(name: str, value: ArrayLike) -> Floats:
+    rule, remedy = "must be numbers, at least one", "Give a number or an array of numbers, such as 1e9"
+    try:
+        array = np.atleast_1d(np.asarray(value, dtype=np.float64))
+    except (TypeError, ValueError):
+        raise InputError(_fault(name, repr(value), rule, remedy)) from None
+    if not array.size:
+        raise InputError(_fault(name, "empty", rule, remedy))
+    return array
 
 
 def _teacher(posterior: Posterior, loss: object, params: object, tokens: object) -> str:

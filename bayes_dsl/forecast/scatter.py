@@ -18,9 +18,10 @@ def scatter(posterior: Posterior, *, role: str, tokens: np.ndarray, stream: str)
     """ln(loss of one run / its expected loss), (draw, candidate), seeded by the posterior.
 
     Each draw has one random number for all candidates, so that a candidate's scatter is the same asked alone
-    or among others.
+    or among others. A role without runs in the table scatters as the other role does.
     """
-    suffix = "" if role == "supervised" or not posterior.has(f"sigma_{role}") else f"_{role}"
+    own = "" if role == "supervised" else f"_{role}"
+    suffix = own if posterior.has(f"sigma{own}") else "_distilled" if role == "supervised" else ""
     sigma, nu = posterior.draws(f"sigma{suffix}"), posterior.draws("nu")
     rng = np.random.default_rng((posterior.seed, STREAMS[stream]))
     normal = rng.standard_normal(len(nu))

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayes_dsl.errors import Fault, FileRefused, UnhealthyPosterior, UnknownName
+from bayes_dsl.errors import Fault, FileRefused, InputError, UnhealthyPosterior, UnknownName
 from bayes_dsl.inference.diagnostics import Diagnostics
 from bayes_dsl.inference.identification import unidentified
 from bayes_dsl.inference.intervals import interval
@@ -74,6 +74,7 @@ class Posterior:
                     "Pass the law that the posterior was sampled with",
                 )
             )
+        posterior._refuse_incomplete(Path(path).name)
         return posterior
 
     def save(self, path: str | Path) -> None:
@@ -197,6 +198,18 @@ class Posterior:
         """The run table that the posterior was conditioned on, every row of it."""
         data = np.asarray(self.tree["constant_data"]["table_csv"], dtype=np.uint8).tobytes()
         return RunTable.from_csv_text(data.decode("utf-8"), source=str(self.tree.attrs["table_source"]))
+
+    def _refuse_incomplete(self, where: str) -> None:
+        """A tree can be whole to its checksum and yet not be what `fit` gives."""
+        try:
+            for name in ("seed", "counting", "prior", "center", "token_span", "notes", "diagnostics"):
+                getattr(self, name)
+            self.diagnostics.line()
+            self.tree["constant_data"]["table_csv"]
+        except (KeyError, TypeError, ValueError, InputError) as error:
+            reason = f"{type(error).__name__} {' '.join(str(error).split())}"
+            rule = "a posterior that was sampled and saved holds this"
+            raise FileRefused(_fault(where, "contents", reason, rule, "Fit again")) from error
 
     def _json(self, name: str) -> Any:
         return json.loads(str(self.tree.attrs[name]))
