@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
@@ -17,6 +18,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from bayes_dsl.errors import ExtrapolationWarning
+from bayes_dsl.forecast.expected import expected_loss
 from bayes_dsl.inference.design import busbridge_study_design
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.inference.settings import Settings
@@ -58,24 +61,12 @@ TARGETS = (
     Target(name="stronger_teacher", params=2.88e9, tokens=5.77e10, teacher_loss=1.80),
 )
 
-# What the posteriors come from: a change of any of these makes the recorded ones stale.
-SOURCES = (
-    "bayes_dsl/laws/base.py",
-    "bayes_dsl/laws/supervised.py",
-    "bayes_dsl/laws/distillation.py",
-    "bayes_dsl/laws/published.py",
-    "bayes_dsl/inference/coordinates.py",
-    "bayes_dsl/inference/design.py",
-    "bayes_dsl/inference/fit.py",
-    "bayes_dsl/inference/misfit.py",
-    "bayes_dsl/inference/mode.py",
-    "bayes_dsl/inference/noise.py",
-    "bayes_dsl/inference/observations.py",
-    "bayes_dsl/inference/priors.py",
-    "bayes_dsl/inference/program.py",
-    "bayes_dsl/inference/sampler.py",
-    "bayes_dsl/inference/compiled.py",
-    "bayes_dsl/inference/simulate.py",
+# What the posteriors come from: a change of any of it makes the recorded ones stale.
+ROOMS = ("laws", "inference")
+# In these rooms, and no part of a draw: what is done with draws, and other ways to fit.
+BESIDE = (
+    *("posterior", "posterior_file", "preflight", "content", "unpacking", "diagnostics", "identification"),
+    *("intervals", "least_squares", "point_fit", "bootstrap", "registry", "__init__"),
 )
 
 
@@ -119,19 +110,27 @@ def inside(draws: np.ndarray, truth: float) -> dict[str, Any]:
 
 def quantities(posterior: Posterior) -> dict[str, dict[str, Any]]:
     """Every quantity of one posterior against its truth."""
-    truth = true_values()
-    found = {name: inside(posterior.draws(name), truth[name]) for name in COEFFICIENTS}
-    with jax.enable_x64(True):
-        parameters = {name: draws[:, None] for name, draws in posterior.law_draws().items()}
-        inputs = {
-            "N_S": np.array([target.params for target in TARGETS]),
-            "D_S": np.array([target.tokens for target in TARGETS]),
-            "L_T": np.array([target.teacher_loss for target in TARGETS]),
-        }
-        losses = np.exp(np.asarray(posterior.law.log_loss("distilled", parameters, inputs)))
-    for position, target in enumerate(TARGETS):
-        found[target.name] = inside(losses[:, position], truth[target.name])
-    return found
+    draws = {name: posterior.draws(name) for name in COEFFICIENTS} | target_losses(posterior)
+    return {name: inside(draws[name], truth) for name, truth in true_values().items()}
+
+
+def target_losses(posterior: Posterior) -> dict[str, np.ndarray]:
+    """Draws (draw,) of every target's expected loss, nats per token."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ExtrapolationWarning)
+        forecast = expected_loss(
+            posterior,
+            student_params=[target.params for target in TARGETS],
+            student_tokens=[target.tokens for target in TARGETS],
+            teacher_loss=[target.teacher_loss for target in TARGETS],
+        )
+    return {target.name: forecast.loss[:, i] for i, target in enumerate(TARGETS)}
+
+
+def sources() -> list[Path]:
+    """The files that the recorded posteriors come from."""
+    found = [path for room in ROOMS for path in sorted((ROOT / "bayes_dsl" / room).glob("*.py"))]
+    return [path for path in found if path.stem not in BESIDE]
 
 
 def fingerprint(settings: Settings) -> str:
@@ -139,8 +138,8 @@ def fingerprint(settings: Settings) -> str:
     noise = {world: asdict(noise) for world, noise in WORLDS.items()}
     chosen = [asdict(settings), noise, [asdict(target) for target in TARGETS], COEFFICIENTS, PROB]
     digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode())
-    for source in SOURCES:
-        digest.update(f"\n{source}\n{_code(ROOT / source)}".encode())
+    for source in sources():
+        digest.update(f"\n{source.name}\n{_code(source)}".encode())
     return digest.hexdigest()[:16]
 
 

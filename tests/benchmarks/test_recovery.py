@@ -170,3 +170,21 @@ def test_the_recorded_campaign_meets_what_is_required() -> None:
         assert summary["met"]
     if recorded["fingerprint"] != recovery_study.fingerprint(DEFAULT_SETTINGS):
         warnings.warn("recovery.json was recorded with other code or settings", stacklevel=1)
+
+
+def test_the_fingerprint_covers_what_makes_a_draw() -> None:
+    names = {source.name for source in recovery_study.sources()}
+    assert names >= {
+        "distillation.py",
+        "priors.py",
+        "noise.py",
+        "program.py",
+        "observations.py",
+        "sampler.py",
+    }
+    assert not names & {"posterior_file.py", "bootstrap.py"}
+    for beside in recovery_study.BESIDE:  # none is named that is not there
+        assert any(
+            (recovery_study.ROOT / "bayes_dsl" / room / f"{beside}.py").is_file()
+            for room in recovery_study.ROOMS
+        )
