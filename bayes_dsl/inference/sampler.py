@@ -27,6 +27,8 @@ Progress = Callable[[int, int], None]
 Sites = dict[str, np.ndarray]
 # A level whose rows tell this share of its effect is sampled as the mean of its rows.
 LEAST_ANCHORED = 0.9
+# A plausible low scale of an effect lies this many standard errors of its logarithm below the middle one.
+SCALE_DOUBT = 3.0
 # Sites that scale noise or effects: the mode search moves them by their marginal posterior.
 SCALE_SITES = ("log_sigma", "log_sd_", "noise_slope", "log_nu_minus_1")
 
@@ -93,7 +95,7 @@ def _start(
     centring, anchored = dict(data["centring"]), dict(data["anchored"])
     for name, levels in structure.effects:
         if levels:
-            told = np.clip(1.0 - 1.0 / np.maximum(curvature[f"z_{name}"], 1e-9), 0.0, 1.0)
+            told = _told(curvature[f"z_{name}"], levels)
             fixed = told > LEAST_ANCHORED
             centring[name], anchored[name] = jnp.asarray(np.where(fixed, 1.0, told)), jnp.asarray(fixed)
             # An anchored level's z is its mean log loss against the observed one: nearly 0 at the mode.
@@ -102,6 +104,17 @@ def _start(
     data = {**data, "centring": centring, "anchored": anchored}
     moved = replace(mode, position=np.concatenate([np.atleast_1d(here[name]) for name, _ in structure.sites]))
     return local_scale(_gradients_of(compiled, data), moved, scales=scales, seed=seed), data
+
+
+def _told(curvature: np.ndarray, levels: int) -> np.ndarray:
+    """Share of each level's effect that its rows tell (0 to 1), at a scale as low as the levels leave plausible.
+
+    Few levels leave the scale of their effect open; centred at its middle value they would make a funnel
+    below it.
+    """
+    precision = np.maximum(curvature - 1.0, 0.0)
+    lower = precision * np.exp(-2.0 * SCALE_DOUBT / np.sqrt(2.0 * levels))
+    return np.asarray(lower / (1.0 + lower))
 
 
 def _gradients_of(compiled: Compiled, data: Any) -> Gradients:
