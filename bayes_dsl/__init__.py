@@ -5,7 +5,7 @@ Names are opened when they are first used, so that `import bayes_dsl` loads neit
 
 from __future__ import annotations
 
-from importlib import import_module
+import importlib
 from typing import Any
 
 _DOOR = {
@@ -41,7 +41,7 @@ __all__ = [*_DOOR, "__version__"]
 def __getattr__(name: str) -> Any:
     if name not in _DOOR:
         raise AttributeError(f"module 'bayes_dsl' has no attribute '{name}'; it has {', '.join(_DOOR)}")
-    module = import_module(f"bayes_dsl.{_DOOR[name]}")
+    module = importlib.import_module(f"bayes_dsl.{_DOOR[name]}")
     return module if _DOOR[name].endswith(f".{name}") and not hasattr(module, name) else getattr(module, name)
 
 
