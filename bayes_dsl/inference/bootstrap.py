@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayes_dsl.errors import Fault, InputError
+from bayes_dsl.inference.intervals import interval
 from bayes_dsl.inference.least_squares import Minima, curvature_fits, minimise
 from bayes_dsl.inference.point_fit import PointFit, parameters_at, position_of, problem
 from bayes_dsl.laws.base import Law
@@ -67,7 +68,11 @@ class Bootstrap:
         log : bool
             Of the logarithm, for coefficients that are positive.
         """
-        return {name: interval_of(values, prob=prob, kind=kind) for name, values in self._values(log).items()}
+        return {
+            name: (float(lower), float(upper))
+            for name, values in self._values(log).items()
+            for lower, upper in [interval(values, prob=prob, kind=kind)]
+        }
 
     def _values(self, log: bool) -> dict[str, np.ndarray]:
         if not np.any(self.converged):
@@ -87,30 +92,6 @@ class Bootstrap:
             name: np.log(values[self.converged]) if log and name in positive else values[self.converged]
             for name, values in self.parameters.items()
         }
-
-
-def interval_of(values: np.ndarray, *, prob: float, kind: str) -> tuple[float, float]:
-    """Bounds that hold a share `prob` of the values: equal tails ("eti") or the shortest ("hdi").
-
-    Raises
-    ------
-    InputError
-        `prob` is not between 0 and 1, or `kind` is unknown.
-    """
-    if not 0 < prob < 1:
-        rule = "must lie between 0 and 1"
-        raise InputError(Fault(where="interval", what="prob", value=str(prob), rule=rule, remedy="Try 0.9"))
-    if kind == "eti":
-        low, high = np.quantile(values, [(1 - prob) / 2, (1 + prob) / 2])
-        return float(low), float(high)
-    if kind != "hdi":
-        rule = "must be eti or hdi"
-        raise InputError(Fault(where="interval", what="kind", value=kind, rule=rule, remedy="Try eti"))
-    ordered = np.sort(values)
-    inside = max(1, int(np.ceil(prob * len(ordered))))
-    widths = ordered[inside - 1 :] - ordered[: len(ordered) - inside + 1]
-    at = int(np.argmin(widths))
-    return float(ordered[at]), float(ordered[at + inside - 1])
 
 
 def bootstrap(

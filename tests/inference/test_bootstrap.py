@@ -123,16 +123,3 @@ def test_the_noise_of_a_role_without_rows_is_not_known() -> None:
     assert boot.predict(unseen, "distilled", target, noise=False, draws=2).shape == (2, 1)
     with pytest.raises(InputError, match="knows no noise of distilled ones"):
         boot.predict(unseen, "distilled", target, noise=True)
-
-
-def test_intervals_hold_their_share() -> None:
-    values = np.random.default_rng(0).exponential(size=20_000)
-    for kind in ("eti", "hdi"):
-        low, high = boot.interval_of(values, prob=0.8, kind=kind)
-        assert np.mean((values >= low) & (values <= high)) == pytest.approx(0.8, abs=1e-3)
-    eti, hdi = (boot.interval_of(values, prob=0.8, kind=kind) for kind in ("eti", "hdi"))
-    assert hdi[1] - hdi[0] < eti[1] - eti[0]
-    with pytest.raises(InputError, match="must lie between 0 and 1"):
-        boot.interval_of(values, prob=90, kind="eti")
-    with pytest.raises(InputError, match="must be eti or hdi"):
-        boot.interval_of(values, prob=0.9, kind="hpd")
