@@ -248,6 +248,7 @@ def from_a_shell(name: str, repeats: int) -> dict[str, Any]:
 
     table, law = problem(name)
     seconds: dict[str, list[float]] = {"cold": [], "warm": []}
+    processor: dict[str, list[float]] = {"cold": [], "warm": []}
     codes: list[int] = []
     loads = []
     with tempfile.TemporaryDirectory() as place:
@@ -261,11 +262,15 @@ def from_a_shell(name: str, repeats: int) -> dict[str, Any]:
                 output = Path(place) / f"{repeat}-{state}.nc"
                 verb = ["fit", str(path), "--law", law.name, "--output", str(output), "--seed", str(repeat)]
                 loads.append(round(os.getloadavg()[0], 1))
-                start = time.perf_counter()
+                start, spent = time.perf_counter(), os.times()
                 done = subprocess.run(
                     [sys.executable, "-c", SHELL, *verb, "--quiet"], env=environment, capture_output=True
                 )
                 seconds[state].append(time.perf_counter() - start)
+                after = os.times()
+                processor[state].append(
+                    after.children_user + after.children_system - spent.children_user - spent.children_system
+                )
                 codes.append(done.returncode)
                 print(f"shell {state}: {seconds[state][-1]:.1f} s, code {codes[-1]}", file=sys.stderr)
                 if not output.is_file():
@@ -276,6 +281,7 @@ def from_a_shell(name: str, repeats: int) -> dict[str, Any]:
         "claim": f"{WORDS[name]}, `bayes-dsl fit` from a shell to the saved posterior, imports and all",
         "figures": {
             **{f"{state}_s": value for state, value in medians.items()},
+            **{f"{state}_cpu_s": statistics.median(times) for state, times in processor.items()},
             **{f"{state}_all_s": [round(value, 2) for value in times] for state, times in seconds.items()},
             "healthy": f"{codes.count(0)} of {len(codes)}",
             "loads": loads,

@@ -188,7 +188,9 @@ def figures(reports: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any
     for side in reports:
         if side != "ours" and "ours" in reports:
             for state in ("cold", "warm"):
-                found[f"ratio_{side}_{state}"] = rate(reports["ours"], state) / rate(reports[side], state)
+                for seconds, suffix in (("wall_s", ""), ("cpu_s", "_cpu")):
+                    mine, theirs = (rate(reports[one], state, seconds) for one in ("ours", side))
+                    found[f"ratio_{side}_{state}{suffix}"] = mine / theirs
     found["log_density_spread"] = spread_of_log_density(reports)
     found["means_apart_in_mcse"] = farthest_means(reports)
     found["loads"] = [round(run["cold"]["load"], 1) for runs in reports.values() for run in runs]

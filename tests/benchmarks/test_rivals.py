@@ -38,6 +38,7 @@ def test_a_ratio_is_that_of_independent_draws_a_second() -> None:
     found = rivals.figures({"ours": [report(4000, 10)], "nutpie": [report(2000, 20)]})
     assert found["ratio_nutpie_cold"] == pytest.approx(4.0)
     assert found["ratio_nutpie_warm"] == pytest.approx(4.0)
+    assert found["ratio_nutpie_cold_cpu"] == pytest.approx(4.0)
     assert found["ours_cold_ess_per_cpu_s"] == pytest.approx(200.0)
     assert found["ours_ess_per_1000_gradients"] == pytest.approx(125.0)
 
