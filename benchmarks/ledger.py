@@ -112,11 +112,14 @@ def latest(rows: Sequence[Row]) -> list[Row]:
     return list({row.benchmark: row for row in rows}.values())
 
 
+MOST_TOLD = 6
+
+
 def table(rows: Sequence[Row]) -> str:
     """Rows as a Markdown table for people."""
     lines = ["| what | asked | measured | on |", "|---|---|---|---|"]
     for row in rows:
-        measured = "<br>".join(f"{name} {_shown(value)}" for name, value in row.figures.items())
+        measured = "<br>".join(f"{name} {_shown(row.figures[name])}" for name in _told(row))
         asked = row.target or "–"
         if row.met is not None:
             asked += ": met" if row.met else ": **not met**"
@@ -124,6 +127,12 @@ def table(rows: Sequence[Row]) -> str:
         claim = f"{row.claim} ({row.note})" if row.note else row.claim
         lines.append(" ".join(["|", " | ".join(_cell(x) for x in (claim, asked, measured, where)), "|"]))
     return "\n".join(lines)
+
+
+def _told(row: Row) -> list[str]:
+    """The figures that a table tells: the ratios where there are any, otherwise the first few."""
+    ratios = [name for name in row.figures if name.startswith("ratio")]
+    return ratios or list(row.figures)[:MOST_TOLD]
 
 
 def with_figures(readme: str, rows: Sequence[Row]) -> str:

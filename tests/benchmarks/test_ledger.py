@@ -83,8 +83,10 @@ def test_a_damaged_line_is_named_by_its_number(tmp_path: Path) -> None:
 def test_the_table_says_what_was_asked_and_whether_it_was_met() -> None:
     text = ledger.table([filled(), filled(met=False, note="a | b", dirty=True)])
     good, bad = text.splitlines()[2:]
-    assert "ratio >= 5: met" in good and "ours_s 3.5" in good and "each_s 3.4, 3.6" in good
+    assert "ratio >= 5: met" in good and "ratio 5.8" in good and "ours_s" not in good
     assert "2026-01-02, 0123456;" in good
+    plain = ledger.table([filled(figures={"ours_s": 3.5, "each_s": [3.4, 3.6]})])
+    assert "ours_s 3.5" in plain and "each_s 3.4, 3.6" in plain
     assert "**not met**" in bad and "(a \\| b)" in bad and "0123456 with changes" in bad
 
 
