@@ -37,6 +37,7 @@ class Slice:
     tokens: str
     actual: float
     said: tuple[str, ...]
+    length: str = ""
 
 
 CHINCHILLA = Slice(
@@ -60,6 +61,7 @@ GEMSTONES = Slice(
     tokens="110B",
     actual=2.5127,
     said=("groups", "20", "1.27e21"),
+    length="--warmup 2000 --draws 2000",
 )
 
 
@@ -97,7 +99,7 @@ def test_a_public_table_from_a_shell(one: Slice, tmp_path: Path) -> None:
 
     fitted = said(
         tmp_path,
-        f"bayes-dsl fit runs.csv --columns '{one.columns}' --where '{one.where}' -o posterior.nc",
+        f"bayes-dsl fit runs.csv --columns '{one.columns}' --where '{one.where}' {one.length} -o posterior.nc",
     )
     assert f"supervised law, {one.fitted} of {one.fitted} rows" in fitted
     assert f"--where {one.where} left out {one.rows - one.fitted} of {one.rows} rows" in fitted
