@@ -1,7 +1,8 @@
 """Two public tables cut at an eighth of their largest compute: the largest run's forecast beside its actual loss.
 
 `python -m benchmarks.holdout [--table NAME ...] [--ledger]`. The bare law, the default prior, chains of twice
-the default length. Whether the interval holds the loss is recorded as it comes out; one run a table says little about a method.
+the default length. Whether the interval holds the loss is recorded as it comes out; one run a table says little
+about a method.
 """
 
 from __future__ import annotations
