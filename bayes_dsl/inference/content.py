@@ -65,14 +65,14 @@ def content_of(tree: xr.DataTree, where: str) -> Content:
             try:
                 variables[_name(name)] = Variable(
                     dims=tuple(_name(dim) for dim in array.dims),
-                    values=_canonical_values(array.values),
-                    attributes=_canonical_attributes(array.attrs),
+                    values=canonical_values(array.values),
+                    attributes=canonical_attributes(array.attrs),
                     coordinate=name in dataset.coords,
                 )
             except _Unfit as unfit:
                 faults.append(unfit.fault(where, place))
         try:
-            attributes = _canonical_attributes(dataset.attrs)
+            attributes = canonical_attributes(dataset.attrs)
         except _Unfit as unfit:
             faults.append(unfit.fault(where, node.path))
             continue
@@ -162,7 +162,8 @@ def _text(value: str) -> str:
     return value
 
 
-def _canonical_values(values: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[Any]]:
+def canonical_values(values: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any, np.dtype[Any]]:
+    """An array as `Variable` holds it."""
     kind, size = values.dtype.kind, values.dtype.itemsize
     if kind in "biu" or (kind == "f" and size in (4, 8)):
         return values.astype(values.dtype.newbyteorder("<"), copy=False)
@@ -176,7 +177,8 @@ def _canonical_values(values: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[Any,
     return np.array(texts, dtype=np.str_).reshape(values.shape)
 
 
-def _canonical_attributes(attributes: Mapping[Any, Any]) -> Attributes:
+def canonical_attributes(attributes: Mapping[Any, Any]) -> Attributes:
+    """Attributes as `Group` and `Variable` hold them."""
     return {_name(name): _canonical_attribute(name, value) for name, value in attributes.items()}
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import xarray as xr
 
@@ -15,11 +13,11 @@ from bayes_dsl.inference.content import (
     CHECKSUM,
     Content,
     Group,
-    Variable,
     content_of,
     sha256_of_content,
     tree_of,
 )
+from bayes_dsl.inference.netcdf import decode, encode
 from bayes_dsl.inference.preflight import inspect
 
 FORMAT = 1
@@ -35,9 +33,9 @@ _DAMAGED = "Fit again, or restore the file from a copy"
 def write_tree(tree: xr.DataTree, path: Path) -> None:
     """Write a tree as netCDF-4, which `arviz.from_netcdf` opens too.
 
-    Arrays are compressed (shuffle, deflate) and carry fletcher32 checksums, one chunk an array. The root
-    gets the attributes `bayes_dsl_format` and `content_sha256`. The new file is read back, checked and
-    compared in memory before it takes its name; until then whatever was at `path` stays.
+    Arrays carry fletcher32 checksums, one chunk an array (see `encode`). The root gets the attributes
+    `bayes_dsl_format` and `content_sha256`. The new file is read back, checked and compared in memory before
+    it takes its name; until then whatever was at `path` stays.
 
     Parameters
     ----------
@@ -83,13 +81,17 @@ def read_tree(path: Path) -> xr.DataTree:
             data = file.read(FILE_LIMIT)
         except OSError as error:
             raise refused_by_system(path, "reading", error) from error
-    return _decode(data, where)
+    content = _content(data, where)
+    try:
+        return tree_of(content)
+    except Exception as error:  # a right checksum of what makes no tree
+        raise _damaged(where, error) from error
 
 
 def _encode_and_verify(content: Content, where: str) -> bytes:
     try:
-        data = _encode(content)
-        _decode(data, where)
+        data = encode(content)
+        _content(data, where)
     except Exception as error:  # whatever netCDF does not take, or does not give back
         reason = " ".join(str(error).split()) or type(error).__name__
         rule = "netCDF cannot give this tree back exactly and nothing was written"
@@ -99,58 +101,31 @@ def _encode_and_verify(content: Content, where: str) -> bytes:
     return data
 
 
-def _encode(content: Content) -> bytes:
-    encoding = {
-        path: {name: _encoding(array) for name, array in group.variables.items()}
-        for path, group in content.items()
-    }
-    return bytes(tree_of(content).to_netcdf(engine="h5netcdf", encoding=encoding))
-
-
-def _encoding(array: Variable) -> Mapping[str, Any]:
-    shape: tuple[int, ...] = array.values.shape
-    encoding: dict[str, Any] = {}
-    if array.values.dtype.kind == "f":
-        encoding["_FillValue"] = None
-    if array.values.dtype.kind == "U":
-        # Characters instead of HDF5's variable-length strings: these lie in a heap without checksums.
-        encoding["dtype"] = "S1"
-        shape += (max([len(text.encode()) for text in array.values.ravel().tolist()] + [1]),)
-    if shape and 0 not in shape:
-        encoding |= {"zlib": True, "complevel": 4, "shuffle": True, "fletcher32": True, "chunksizes": shape}
-    return encoding
-
-
-def _decode(data: bytes, where: str) -> xr.DataTree:
+def _content(data: bytes, where: str) -> Content:
     """Inspect, load and verify the bytes themselves, which nobody can change in between."""
     inspect(io.BytesIO(data), where, newest=FORMAT, unpack=True)
     try:
-        opened = xr.open_datatree(
-            io.BytesIO(data),
-            engine="h5netcdf",
-            mask_and_scale=False,
-            decode_times=False,
-            cache=False,
-            phony_dims="sort",
-        )
-        with opened:
-            content = content_of(opened.load(), where)
+        content = decode(data)
     except Exception as error:  # damage shows itself as errors of a dozen kinds
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise _refused(where, "structure", reason, "the file is damaged or was changed") from error
+        raise _damaged(where, error) from error
     stated = content["/"].attributes.get(CHECKSUM, "missing")
     actual = sha256_of_content(content)
     if stated != actual:
         value = f"{str(stated)[:12]}..., but the content has {actual[:12]}..."
         raise _refused(where, CHECKSUM, value, "the content is not what was written")
     _check_groups(content, where)
-    return tree_of(content)
+    return content
 
 
 def _check_groups(content: Content, where: str) -> None:
     if "/posterior" not in content:
         names = ", ".join(path.lstrip("/") for path in content if path != "/") or "none"
         raise _refused(where, "groups", names, "a posterior file holds the group posterior")
+
+
+def _damaged(where: str, error: Exception) -> FileRefused:
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return _refused(where, "structure", reason, "the file is damaged or was changed")
 
 
 def _refused(where: str, what: str, value: str, rule: str) -> FileRefused:

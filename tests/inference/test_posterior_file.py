@@ -21,6 +21,7 @@ from hypothesis.extra import numpy as hnp
 from bayes_dsl.errors import FileRefused, InputError
 from bayes_dsl.inference import posterior_file
 from bayes_dsl.inference.content import content_of, sha256_of_content
+from bayes_dsl.inference.netcdf import encode
 from bayes_dsl.inference.posterior_file import FORMAT, read_tree, write_tree
 
 ODD_NAN = np.array([0x7FF8000000000123], dtype="<u8").view("<f8")[0]
@@ -251,7 +252,7 @@ def test_a_change_that_hdf5_accepts_is_refused_by_the_checksum(tmp_path: Path) -
     write_tree(tree, path)
     edited = read_tree(path)
     edited["posterior/A"].values[0, 0] += 1e-12
-    path.write_bytes(posterior_file._encode(content_of(edited, "edited")))
+    path.write_bytes(encode(content_of(edited, "edited")))
     with pytest.raises(FileRefused, match=r"content_sha256 = .*the content is not what was written"):
         read_tree(path)
 
