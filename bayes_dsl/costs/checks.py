@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from numbers import Real
+from numbers import Integral, Real
 
 from bayes_dsl.errors import Fault, InputError
 
@@ -22,6 +22,11 @@ def finite(value: object) -> float | None:
     except OverflowError:
         return None
     return number if math.isfinite(number) else None
+
+
+def whole(value: object) -> int | None:
+    """The value as an int, None where it is no integer (a bool is none, and so is 2.0)."""
+    return None if isinstance(value, bool) or not isinstance(value, Integral) else int(value)
 
 
 def as_written(value: object) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from bayes_dsl.costs.checks import flag_faults, label, number_faults, text_faults
+from bayes_dsl.costs.checks import as_written, flag_faults, label, number_faults, text_faults
 from bayes_dsl.costs.flops import CostModel
 from bayes_dsl.errors import Fault, InputError, UnknownName
 
@@ -33,6 +33,8 @@ class Scenario:
         again for each.
     serving_tokens : float
         Tokens that the student will serve in its lifetime, each a forward pass.
+    teacher : bool
+        Whether there is a teacher at all; without one, as in `SUPERVISED_TRAINING`, nothing of it is charged.
 
     Raises
     ------
@@ -51,6 +53,7 @@ class Scenario:
     students: float = 1.0
     stored_logits: bool = False
     serving_tokens: float = 0.0
+    teacher: bool = True
 
     def __post_init__(self) -> None:
         faults = tuple(self._faults())
@@ -80,6 +83,12 @@ class Scenario:
             remedy="Give a finite number of 1 or more",
         )
         yield from flag_faults(self.stored_logits, where=where, what="stored_logits")
+        yield from flag_faults(self.teacher, where=where, what="teacher")
+        if not self.teacher and (self.logits or self.pretraining):
+            rule = "nothing can be charged for a teacher that is not there"
+            value = f"logits {as_written(self.logits)}, pretraining {as_written(self.pretraining)}"
+            remedy = "Give 0 for both shares, or let there be a teacher"
+            yield Fault(where=where, what="teacher", value=value, rule=rule, remedy=remedy)
         yield from number_faults(
             self.serving_tokens,
             where=where,
@@ -167,6 +176,9 @@ class Scenario:
 
     def describe(self) -> str:
         """One line: what is charged."""
+        if not self.teacher:
+            line = f"{self.name}: the run's own training"
+            return f"{line}; serving {self.serving_tokens:.4g} tokens" if self.serving_tokens else line
         line = (
             f"{self.name}: the student's training, {_share(self.logits)} of the teacher's logits, "
             f"{_share(self.pretraining)} of the teacher's training"
@@ -210,8 +222,11 @@ TEACHER_PRETRAINING = Scenario(name="teacher-pretraining", logits=0, pretraining
 PRETRAINING_AND_INFERENCE = Scenario(name="pretraining-and-inference", logits=1, pretraining=1)
 """The teacher is trained for this one student: both are paid in full."""
 
+SUPERVISED_TRAINING = Scenario(name="supervised", logits=0, pretraining=0, teacher=False)
+"""No teacher: the whole budget trains the network on data."""
+
 SCENARIOS = (BEST_CASE, TEACHER_INFERENCE, TEACHER_PRETRAINING, PRETRAINING_AND_INFERENCE)
-"""The four scenarios of the paper, cheapest teacher first."""
+"""The four scenarios of the paper, cheapest teacher first; `SUPERVISED_TRAINING` is what they compete with."""
 
 
 def scenario(name: str, /, **changes: Any) -> Scenario:
@@ -220,7 +235,7 @@ def scenario(name: str, /, **changes: Any) -> Scenario:
     Parameters
     ----------
     name : str
-        best-case, teacher-inference, teacher-pretraining or pretraining-and-inference.
+        best-case, teacher-inference, teacher-pretraining, pretraining-and-inference, or supervised.
     **changes
         Fields of `Scenario` to exchange, such as `students=4` or `logits=0.5`.
 
@@ -237,6 +252,7 @@ def scenario(name: str, /, **changes: Any) -> Scenario:
     0.25
     """
     known = tuple(field.name for field in fields(Scenario))
+    named = (*SCENARIOS, SUPERVISED_TRAINING)
     faults = [
         Fault(
             where=f"scenario {label(name)}",
@@ -248,10 +264,10 @@ def scenario(name: str, /, **changes: Any) -> Scenario:
         for change in changes
         if change not in known
     ]
-    found = [one for one in SCENARIOS if one.name == name]
+    found = [one for one in named if one.name == name]
     if not found:
         rule = "no scenario has this name"
-        remedy = f"Choose one of {', '.join(one.name for one in SCENARIOS)}"
+        remedy = f"Choose one of {', '.join(one.name for one in named)}"
         faults.insert(0, Fault(where="scenario", what="name", value=label(name), rule=rule, remedy=remedy))
     if faults:
         raise UnknownName(faults)

@@ -16,6 +16,7 @@ from bayes_dsl.costs.checks import (
     number_faults,
     require_positive,
     text_faults,
+    whole,
 )
 from bayes_dsl.errors import InputError
 from bayes_dsl.runs import schema
@@ -31,6 +32,11 @@ def test_a_number_is_a_number(value):
 )
 def test_what_is_no_finite_number(value):
     assert finite(value) is None
+
+
+def test_a_whole_number_is_an_integer():
+    assert whole(np.int8(3)) == 3 and type(whole(np.int8(3))) is int
+    assert [whole(value) for value in (2.0, True, False, np.True_, "3", None)] == [None] * 6
 
 
 @pytest.mark.parametrize(

@@ -193,12 +193,21 @@ def test_an_unknown_name_lists_the_known_ones():
         scenario("worst-case")
     assert str(caught.value) == (
         "scenario: name = worst-case; no scenario has this name. Choose one of best-case, "
-        "teacher-inference, teacher-pretraining, pretraining-and-inference."
+        "teacher-inference, teacher-pretraining, pretraining-and-inference, supervised."
     )
     with pytest.raises(
         UnknownName, match=r"field = kids.*\. Choose from name, logits, pretraining, students"
     ):
         scenario("best-case", kids=3)
+
+
+def test_without_a_teacher_nothing_of_it_can_be_charged():
+    with pytest.raises(InputError, match="teacher = logits 1, pretraining 0; nothing can be charged"):
+        Scenario(name="odd", logits=1, pretraining=0, teacher=False)
+    supervised = scenario("supervised", serving_tokens=1e12)
+    assert not supervised.teacher
+    assert supervised.describe() == "supervised: the run's own training; serving 1e+12 tokens"
+    assert supervised.cost(SIX_ND, student_params=1e9, student_tokens=1e10) == 6e19 + 2e21
 
 
 def test_a_named_scenario_with_changes():
