@@ -237,7 +237,7 @@ def test_a_model_is_a_value():
 
 
 def test_costs_load_neither_jax_nor_pandas():
-    rooms = ("architecture", "flops", "scenarios")
+    rooms = ("architecture", "beside", "flops", "scenarios")
     statement = "; ".join(f"import bayes_dsl.costs.{room}" for room in rooms)
     look = (
         f"import sys; {statement}; print(sorted({{'jax', 'pandas', 'xarray', 'arviz'}} & set(sys.modules)))"
