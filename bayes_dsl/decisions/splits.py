@@ -1,0 +1,264 @@
+"""The best split of a budget at every draw of a law: tokens for the student, its teacher, its size.
+
+The teacher enters a student's loss by its own loss alone, and more tokens never harm a student. So the search
+has one dimension: for each teacher's loss, the cheapest way to such a teacher leaves the most tokens for the
+student, and that way is a quasi-convex problem of one variable (`teachers`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bayes_dsl.cores import workers
+from bayes_dsl.costs.flops import CostModel
+from bayes_dsl.decisions.search import brackets, golden_sections, in_turn
+from bayes_dsl.decisions.teachers import Box, Curve, cheapest_r, curve_of, elasticity, log_forward
+from bayes_dsl.inference.misfit import expected_log_loss
+from bayes_dsl.laws.base import Law, Values
+
+Floats = jax.Array
+Paid = Literal["nothing", "logits", "training", "both"]
+
+# Points of the scan over teachers' losses: the capacity transition of plausible laws spans several.
+SCAN = 40
+SIZE_SCAN = 32
+SECTIONS = 16
+BASINS = 2
+
+
+class Prices(NamedTuple):
+    """What is charged: weights of the teacher's logits and training, and tokens served; scalars."""
+
+    logits: Floats
+    training: Floats
+    serving: Floats
+
+
+class Limits(NamedTuple):
+    """Bounds of the search: logarithms of teachers (a `Box`) and of students, (least, greatest)."""
+
+    teacher: Box
+    log_student_params: tuple[Floats, Floats]
+    student_tokens: tuple[Floats, Floats]
+
+
+class Split(NamedTuple):
+    """One split a draw, each (draw,): the teacher's logarithms, the student's, and ln(expected loss)."""
+
+    log_student_params: Floats
+    student_tokens: Floats
+    log_teacher_params: Floats
+    log_teacher_tokens: Floats
+    teacher_loss: Floats
+    log_loss: Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What makes two problems the same program: the law, the cost model, the role, and what is paid."""
+
+    law: Law
+    cost: CostModel
+    role: str
+    paid: Paid
+
+
+class _Teachers(NamedTuple):
+    log_s: Floats
+    r: tuple[Floats, Floats]
+    cheapest: Floats
+    loss: Floats
+
+
+class _Search:
+    """One problem on all draws: `budget` FLOPs, `log_N` of the student, both broadcast against (draw,)."""
+
+    def __init__(
+        self, kind: Kind, parameters: Values, prices: Prices, limits: Limits, budget: Floats
+    ) -> None:
+        self.kind, self.parameters, self.prices, self.limits = kind, parameters, prices, limits
+        self.curve: Curve = curve_of(parameters)
+        self.budget = budget
+
+    def teachers(self, log_s: Floats) -> _Teachers:
+        low, high = self.curve.r_range(log_s, self.limits.teacher)
+        cheapest = high if self.kind.paid == "logits" else cheapest_r(self.curve, self.kind.cost, log_s)
+        return _Teachers(log_s, (low, high), jnp.clip(cheapest, low, high), self.curve.loss(log_s))
+
+    def student_tokens(self, teachers: _Teachers, r: Floats, log_N: Floats) -> tuple[Floats, Floats]:
+        """Tokens that the budget leaves for the student (negative: none), and the teacher's ln tokens."""
+        student = jnp.exp(log_forward(self.kind.cost, log_N))
+        money = self.budget - student * self.prices.serving
+        if self.kind.paid == "nothing":
+            return jnp.broadcast_to(money / (3.0 * student), r.shape), r
+        log_F = log_forward(self.kind.cost, self.curve.log_params(teachers.log_s, r))
+        log_D = self.curve.log_tokens(teachers.log_s, r)
+        per_token = 3.0 * student
+        if self.kind.paid in ("logits", "both"):
+            per_token = per_token + self.prices.logits * jnp.exp(log_F)
+        if self.kind.paid in ("training", "both"):
+            money = money - 3.0 * self.prices.training * jnp.exp(log_F + log_D)
+        return money / per_token, log_D
+
+    def shape(self, teachers: _Teachers, log_N: Floats, steps: int) -> Floats:
+        """The teacher's r that leaves the student the most tokens, by Newton where logits and training are paid.
+
+        There (beta/alpha) (d ln F/d ln N) (1 + logits D_S / (3 training D_T)) = e^r: the student's tokens stand
+        still along the curve, so their slope drops out of the step.
+        """
+        r = teachers.cheapest
+        if self.kind.paid != "both":
+            return r
+        base = jnp.log(self.curve.beta / self.curve.alpha)
+        ratio = jnp.log(self.prices.logits / (3.0 * self.prices.training))
+        most = self.limits.student_tokens[1]
+
+        def step(_: int, r: Floats) -> Floats:
+            tokens, log_D = self.student_tokens(teachers, r, log_N)
+            extra = ratio + jnp.log(jnp.clip(tokens, 1e-300, most)) - log_D
+            wanted = base + jnp.log(elasticity(self.kind.cost, self.curve.log_params(teachers.log_s, r)))
+            miss = r - wanted - jax.nn.softplus(extra)
+            slope = 1.0 + jax.nn.sigmoid(extra) * jax.nn.sigmoid(r) / self.curve.beta
+            return jnp.clip(r - miss / slope, *teachers.r)
+
+        return jax.lax.fori_loop(0, steps, step, r)
+
+    def log_loss(self, teachers: _Teachers, log_N: Floats, steps: int = 4) -> Floats:
+        """ln(expected loss) of the best student of each teacher; infinite where the budget is too small."""
+        tokens, _ = self.student_tokens(teachers, self.shape(teachers, log_N, steps), log_N)
+        least, most = self.limits.student_tokens
+        inputs = {
+            "N_S": jnp.exp(log_N),
+            "D_S": jnp.clip(tokens, least, most),
+            "L_T": teachers.loss,
+        }
+        value = expected_log_loss(self.kind.law, "distilled", self.parameters, inputs)
+        return jnp.where(tokens >= least * (1.0 - 1e-12), value, jnp.inf)
+
+    def best(self, scan: _Teachers, log_N: Floats) -> tuple[Floats, Floats]:
+        """ln s of the best teacher and ln of its student's loss, (draw,), for students of `log_N`."""
+        found = brackets(scan.log_s, self.log_loss(scan, log_N), BASINS)
+        return golden_sections(lambda log_s: self.log_loss(self.teachers(log_s), log_N), found, SECTIONS)
+
+    def split(self, log_s: Floats, log_N: Floats) -> Split:
+        teachers = self.teachers(log_s)
+        r = self.shape(teachers, log_N, 8)
+        tokens, _ = self.student_tokens(teachers, r, log_N)
+        (low_N, high_N), (low_D, high_D) = self.limits.teacher
+        return Split(
+            log_student_params=jnp.broadcast_to(log_N, log_s.shape),
+            student_tokens=jnp.clip(tokens, *self.limits.student_tokens),
+            log_teacher_params=jnp.clip(self.curve.log_params(log_s, r), low_N, high_N),
+            log_teacher_tokens=jnp.clip(self.curve.log_tokens(log_s, r), low_D, high_D),
+            teacher_loss=teachers.loss,
+            log_loss=self.log_loss(teachers, log_N, 8),
+        )
+
+
+def best_splits(
+    kind: Kind,
+    parameters: Values,
+    prices: Prices,
+    limits: Limits,
+    budgets: Floats,
+    log_params: Floats | None,
+) -> Split:
+    """The best split of each problem at each draw, fields (problem, draw).
+
+    Parameters
+    ----------
+    kind
+        What is compiled; everything else are arrays.
+    parameters
+        Draws of the law's parameters, (draw,) each.
+    prices, limits
+        Scalars.
+    budgets
+        (problem,), FLOPs.
+    log_params
+        (problem,), ln of the student's parameters; None: the best size is searched, too.
+    """
+    shape = (len(budgets), len(next(iter(parameters.values()))))
+
+    def solve(budgets: Floats, sizes: Floats) -> Split:
+        return _in_parallel(kind, parameters, prices, limits, budgets, sizes)
+
+    if log_params is not None:
+        sizes = jnp.broadcast_to(log_params[:, None], shape)
+        return solve(budgets, sizes)
+
+    def value(sizes: Floats) -> Floats:
+        flat = sizes.reshape(-1, shape[-1])
+        each = jnp.tile(budgets, len(flat) // shape[0])
+        return jnp.asarray(solve(each, flat).log_loss).reshape(sizes.shape)
+
+    # Problems are last but one here: (point, problem, draw) are searched as (point, problem x draw).
+    low, high = limits.log_student_params
+    scan = jnp.broadcast_to(jnp.linspace(low, high, SIZE_SCAN)[:, None, None], (SIZE_SCAN, *shape))
+    flat = (SIZE_SCAN, shape[0] * shape[1])
+    found = brackets(scan.reshape(flat), value(scan).reshape(flat), 1)
+
+    def flatly(points: Floats) -> Floats:
+        return value(points.reshape(*points.shape[:-1], *shape)).reshape(points.shape)
+
+    best, _ = golden_sections(flatly, found, SECTIONS, loop=in_turn)
+    return solve(budgets, best.reshape(shape))
+
+
+def _in_parallel(
+    kind: Kind, parameters: Values, prices: Prices, limits: Limits, budgets: Floats, sizes: Floats
+) -> Split:
+    """One call a problem of one compiled function, on every core; (problem, draw)."""
+    solve = _compiled(kind)
+    arguments = (parameters, prices, limits)
+    # Compiled here, so that two threads do not do it twice.
+    first = jax.block_until_ready(solve(*arguments, budgets[0], sizes[0]))
+
+    def one(problem: int) -> Split:
+        with jax.enable_x64(True):
+            return Split(*map(np.asarray, solve(*arguments, budgets[problem], sizes[problem])))
+
+    with ThreadPoolExecutor(max_workers=workers(len(budgets))) as pool:
+        results = [first, *pool.map(one, range(1, len(budgets)))]
+    return Split(*(np.stack([np.asarray(result[i]) for result in results]) for i in range(len(first))))
+
+
+@lru_cache(maxsize=64)
+def _compiled(kind: Kind) -> Any:
+    return jax.jit(_distilled(kind) if kind.role == "distilled" else _supervised(kind))
+
+
+Solver = Callable[[Values, Prices, Limits, Floats, Floats], Split]
+
+
+def _distilled(kind: Kind) -> Solver:
+    def solve(parameters: Values, prices: Prices, limits: Limits, budget: Floats, log_N: Floats) -> Split:
+        search = _Search(kind, parameters, prices, limits, budget)
+        strongest, weakest = search.curve.log_s_range(limits.teacher)
+        share = jnp.linspace(0.0, 1.0, SCAN)[:, None]
+        scan = search.teachers(strongest + share * (weakest - strongest))
+        return search.split(search.best(scan, log_N)[0], log_N)
+
+    return solve
+
+
+def _supervised(kind: Kind) -> Solver:
+    def solve(parameters: Values, prices: Prices, limits: Limits, budget: Floats, log_N: Floats) -> Split:
+        least, most = limits.student_tokens
+        forward = jnp.exp(log_forward(kind.cost, log_N))
+        tokens = (budget - forward * prices.serving) / (3.0 * forward)
+        inputs = {"N": jnp.exp(log_N), "D": jnp.clip(tokens, least, most)}
+        value = expected_log_loss(kind.law, "supervised", parameters, inputs)
+        none = jnp.full_like(log_N, jnp.nan)
+        value = jnp.where(tokens >= least * (1.0 - 1e-12), value, jnp.inf)
+        return Split(log_N, jnp.clip(tokens, least, most), none, none, none, value)
+
+    return solve
