@@ -63,6 +63,14 @@ class NotIdentified(InputError):
     """The question cannot be answered from this posterior (for instance, a law that lacks the role)."""
 
 
+class BudgetTooSmall(InputError):
+    """A budget does not pay the least plan; `least_flops` is what the dearest of the refused ones needs."""
+
+    def __init__(self, faults: Fault | Iterable[Fault], *, least_flops: float) -> None:
+        super().__init__(faults)
+        self.least_flops = least_flops
+
+
 class NotConverged(BayesDslError):
     """The sampler's draws fail the health gate; `posterior` holds them, `diagnostics` says why."""
 

@@ -15,7 +15,6 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from bayes_dsl.cores import workers
 from bayes_dsl.costs.flops import CostModel
@@ -129,7 +128,8 @@ class _Search:
             slope = 1.0 + jax.nn.sigmoid(extra) * jax.nn.sigmoid(r) / self.curve.beta
             return jnp.clip(r - miss / slope, *teachers.r)
 
-        return jax.lax.fori_loop(0, steps, step, r)
+        found: Floats = jax.lax.fori_loop(0, steps, step, r)
+        return found
 
     def log_loss(self, teachers: _Teachers, log_N: Floats, steps: int = 4) -> Floats:
         """ln(expected loss) of the best student of each teacher; infinite where the budget is too small."""
@@ -198,7 +198,7 @@ def best_splits(
     def value(sizes: Floats) -> Floats:
         flat = sizes.reshape(-1, shape[-1])
         each = jnp.tile(budgets, len(flat) // shape[0])
-        return jnp.asarray(solve(each, flat).log_loss).reshape(sizes.shape)
+        return solve(each, flat).log_loss.reshape(sizes.shape)
 
     # Problems are last but one here: (point, problem, draw) are searched as (point, problem x draw).
     low, high = limits.log_student_params
@@ -224,11 +224,12 @@ def _in_parallel(
 
     def one(problem: int) -> Split:
         with jax.enable_x64(True):
-            return Split(*map(np.asarray, solve(*arguments, budgets[problem], sizes[problem])))
+            split: Split = jax.block_until_ready(solve(*arguments, budgets[problem], sizes[problem]))
+            return split
 
     with ThreadPoolExecutor(max_workers=workers(len(budgets))) as pool:
         results = [first, *pool.map(one, range(1, len(budgets)))]
-    return Split(*(np.stack([np.asarray(result[i]) for result in results]) for i in range(len(first))))
+    return Split(*(jnp.stack(fields) for fields in zip(*results, strict=True)))
 
 
 @lru_cache(maxsize=64)

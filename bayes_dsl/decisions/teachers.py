@@ -102,6 +102,7 @@ def log_forward(cost: CostModel, log_params: Floats) -> Floats:
 def elasticity(cost: CostModel, log_params: Floats) -> Floats:
     """d ln(forward FLOPs per token) / d ln(parameters)."""
     forward: Callable[[Floats], Floats] = lambda point: log_forward(cost, point)  # noqa: E731
+    slope: Floats
     _, slope = jax.jvp(forward, (log_params,), (jnp.ones_like(log_params),))
     return slope
 

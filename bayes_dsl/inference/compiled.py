@@ -6,7 +6,6 @@ persistent compilation cache, where one is set, keeps them for the next process.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from numpyro import handlers
 from numpyro.infer.hmc import hmc
 from numpyro.infer.util import ParamInfo, log_density
 
+from bayes_dsl.cores import workers
 from bayes_dsl.inference.observations import Structure
 from bayes_dsl.inference.program import program
 from bayes_dsl.inference.settings import BLOCK, Settings
@@ -131,8 +131,3 @@ def compiled_for(structure: Structure, settings: Settings, shapes: Any) -> Compi
 def _built(lowered: Any) -> Any:
     with jax.enable_x64(True):
         return lowered.compile()
-
-
-def workers(most: int) -> int:
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return max(1, min(most, cores or 1))

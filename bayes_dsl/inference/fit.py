@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from bayes_dsl.costs.flops import CostModel, check_counting
 from bayes_dsl.errors import NotConverged
 from bayes_dsl.inference.diagnostics import diagnose
 from bayes_dsl.inference.identification import prior_draws
@@ -42,6 +43,7 @@ def fit(
     seed: int = 0,
     settings: Settings = DEFAULT_SETTINGS,
     progress: Progress | None = None,
+    cost_model: CostModel | None = None,
 ) -> Posterior:
     """Sample the posterior of a law given a run table.
 
@@ -59,20 +61,28 @@ def fit(
         Chains, warm-up, draws, target acceptance, tree depth.
     progress : callable, optional
         Called with (iterations done, iterations in all) as blocks of iterations end.
+    cost_model : CostModel, optional
+        What the table's networks cost per token: kept with the posterior, for decisions.
 
     Raises
     ------
+    CountingMismatch
+        The cost model counts parameters otherwise than the table.
     TableError
         The table has rows that the law does not explain, or no usable row.
     NotConverged
         The draws fail the health gate; they are on the error's `posterior`.
     """
+    if cost_model is not None:
+        check_counting(cost_model, table.counting)
     law = default_law(table) if law is None else law
     if prior is None:
         prior = default_prior(law, typical_loss=float(np.median(table.used.values("loss"))))
     observations = observe(table, law=law, prior=prior)
     sampled = sample(observations, settings=settings, seed=seed, progress=progress)
     posterior = _posterior(table, observations, sampled, prior, settings, seed)
+    if cost_model is not None:
+        posterior.tree.attrs["cost_model"] = json.dumps(cost_model.record(), sort_keys=True)
     problems = posterior.diagnostics.problems()
     if problems:
         raise NotConverged(

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_dsl.costs.flops import CostModel
 from bayes_dsl.errors import Fault, FileRefused, InputError, UnhealthyPosterior, UnknownName
 from bayes_dsl.inference.diagnostics import Diagnostics
 from bayes_dsl.inference.identification import unidentified
@@ -194,6 +195,12 @@ class Posterior:
         return str(self.tree.attrs["counting"]) or None
 
     @cached_property
+    def cost_model(self) -> CostModel | None:
+        """What training and inference cost, where it was stated with the table; None where it was not."""
+        record = str(self.tree.attrs.get("cost_model", ""))
+        return CostModel.from_record(json.loads(record)) if record else None
+
+    @cached_property
     def table(self) -> RunTable:
         """The run table that the posterior was conditioned on, every row of it."""
         data = np.asarray(self.tree["constant_data"]["table_csv"], dtype=np.uint8).tobytes()
@@ -202,7 +209,16 @@ class Posterior:
     def _refuse_incomplete(self, where: str) -> None:
         """A tree can be whole to its checksum and yet not be what `fit` gives."""
         try:
-            for name in ("seed", "counting", "prior", "center", "token_span", "notes", "diagnostics"):
+            for name in (
+                "seed",
+                "counting",
+                "prior",
+                "center",
+                "token_span",
+                "notes",
+                "diagnostics",
+                "cost_model",
+            ):
                 getattr(self, name)
             self.diagnostics.line()
             self.tree["constant_data"]["table_csv"]

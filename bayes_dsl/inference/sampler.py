@@ -17,7 +17,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bayes_dsl.inference.compiled import Compiled, compiled_for, pieces, shapes_of, unflatten, workers
+from bayes_dsl.cores import workers
+from bayes_dsl.inference.compiled import Compiled, compiled_for, pieces, shapes_of, unflatten
 from bayes_dsl.inference.coordinates import coordinates_of
 from bayes_dsl.inference.mode import Gradients, Mode, find_mode, local_scale
 from bayes_dsl.inference.observations import Observations, Structure
