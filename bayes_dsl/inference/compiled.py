@@ -58,8 +58,9 @@ def compiled_for(structure: Structure, settings: Settings, shapes: Any) -> Compi
     size = structure.size
     vector = jax.ShapeDtypeStruct((size,), np.float64)
     matrix = jax.ShapeDtypeStruct((size, size), np.float64)
-    scalar = jax.ShapeDtypeStruct((), np.float64)
-    key = jax.eval_shape(lambda: jax.random.PRNGKey(0))
+    many = jax.ShapeDtypeStruct((2 * size + 1, size), np.float64)
+    heights = jax.ShapeDtypeStruct((2 * size + 1,), np.float64)
+    stream = jax.ShapeDtypeStruct((3,), np.int64)
 
     def potential(position: jax.Array, data: Any) -> jax.Array:
         value: jax.Array = -log_density(program, (structure, data), {}, unflatten(structure, position))[0]
@@ -73,14 +74,18 @@ def compiled_for(structure: Structure, settings: Settings, shapes: Any) -> Compi
 
     start_kernel, kernel = hmc(potential_fn_gen=whitened, algo="NUTS")
 
-    def begin(key: jax.Array, z: Any, value: Any, slope: Any, data: Any, center: Any, whiten: Any) -> Any:
+    # The transpose comes laid out as such: the compiler would sum over the other one in another order.
+    def begin(stream: Any, z: Any, values: Any, slopes: Any, turned: Any, data: Any, frame: Any) -> Any:
+        key = jax.random.PRNGKey(stream[0])
+        for part in (1, 2):
+            key = jax.random.fold_in(key, stream[part])
         return start_kernel(
-            ParamInfo(z, value, slope),
+            ParamInfo(z, values[0], turned @ slopes[0]),
             settings.warmup // 2,
             step_size=0.5,
             target_accept_prob=settings.target_accept,
             max_tree_depth=settings.max_tree_depth,
-            model_args=(data, center, whiten),
+            model_args=(data, *frame),
             rng_key=key,
         )
 
@@ -110,21 +115,25 @@ def compiled_for(structure: Structure, settings: Settings, shapes: Any) -> Compi
 
         return jax.lax.map(one, positions, batch_size=50)
 
-    first = jax.jit(begin).lower(key, vector, scalar, vector, data, vector, matrix)
-    state = jax.eval_shape(begin, key, vector, scalar, vector, data, vector, matrix)
-    many = jax.ShapeDtypeStruct((2 * size + 1, size), np.float64)
+    starting = (stream, vector, heights, many, matrix, data, (vector, matrix))
     draws = jax.ShapeDtypeStruct((settings.draws, size), np.float64)
     with ThreadPoolExecutor(max_workers=workers(4)) as pool:
+        # The slowest first, which compiles while the others are traced.
+        state = jax.eval_shape(begin, *starting)
         slow = pool.submit(_built, jax.jit(advance).lower(state, data, vector, matrix))
         others = [
-            pool.submit(_built, lowered)
-            for lowered in (jax.jit(gradients).lower(many, data), first, jax.jit(derive).lower(draws, data))
+            pool.submit(_built, jax.jit(function).lower(*arguments))
+            for function, arguments in (
+                (gradients, (many, data)),
+                (derive, (draws, data)),
+                (begin, starting),
+            )
         ]
         return Compiled(
             gradients=others[0].result(),
-            begin=others[1].result(),
+            begin=others[2].result(),
             advance=slow.result(),
-            derive=others[2].result(),
+            derive=others[1].result(),
         )
 
 

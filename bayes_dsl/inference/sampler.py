@@ -186,11 +186,8 @@ def _chain(
         position = np.tile(frame.center + frame.whiten @ z, (2 * size + 1, 1))
         values, slopes = compiled.gradients(jnp.asarray(position), data)
         center, whiten = jnp.asarray(frame.center), jnp.asarray(frame.whiten)
-        key = jax.random.PRNGKey(stream[0])
-        for part in stream[1:]:
-            key = jax.random.fold_in(key, part)
-        slope = whiten.T @ slopes[0]
-        state = compiled.begin(key, jnp.asarray(z), values[0], slope, data, center, whiten)
+        start, turned = jnp.asarray(np.array(stream)), jnp.asarray(np.ascontiguousarray(frame.whiten.T))
+        state = compiled.begin(start, jnp.asarray(z), values, slopes, turned, data, (center, whiten))
         results = []
         for block in range(blocks):
             state, draws = compiled.advance(state, data, center, whiten)
