@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from bayes_dsl import __version__
-from bayes_dsl.cli import posterior_verbs, table_verbs
+from bayes_dsl.cli import decision_verbs, posterior_verbs, table_verbs
 from bayes_dsl.cli.compile_cache import use_compile_cache
 from bayes_dsl.cli.failures import DEBUG, exit_code_of
 
@@ -29,6 +29,7 @@ for verb in (
     table_verbs.fit,
     posterior_verbs.summary,
     posterior_verbs.forecast,
+    decision_verbs.allocate,
     posterior_verbs.score,
 ):
     app.command()(verb)

@@ -1,0 +1,229 @@
+"""`allocate`: how to split a budget between the student and its teacher, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bayes_dsl.cli.believed import health_of, show_health
+from bayes_dsl.cli.decision_keys import (
+    AllocateKeys,
+    BoundHitKeys,
+    NearOptimalKeys,
+    RangeKeys,
+    RecommendedKeys,
+)
+from bayes_dsl.cli.json_keys import LossKeys
+from bayes_dsl.cli.output import interval_in_words, print_json, say, say_all, show_table
+from bayes_dsl.costs.flops import CostModel
+from bayes_dsl.costs.scenarios import Scenario
+from bayes_dsl.decisions.allocation import Allocations, optimal_allocations
+from bayes_dsl.decisions.bounds import Bounds
+from bayes_dsl.decisions.plans import Plan, plan_losses
+from bayes_dsl.decisions.recommended import Recommendation, Rule, recommended_allocation
+from bayes_dsl.forecast.expected import expected_loss
+from bayes_dsl.forecast.next_run import next_run_loss
+from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.runs.counting import check_same_counting
+from bayes_dsl.runs.quantities import format_quantity
+
+PURPOSES = {
+    "student_training": "the student's training",
+    "teacher_logits": "the teacher's logits",
+    "teacher_training": "the teacher's training",
+    "serving": "serving",
+}
+
+
+def allocate_budget(
+    path: Path,
+    *,
+    budgets: Sequence[float],
+    students: Sequence[float],
+    asked: Any,
+    counting: str | None,
+    within: float,
+    rule: Rule,
+    prob: float,
+    kind: str,
+    accept_unhealthy: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Recommend a split for every budget and student; `asked(posterior)` gives scenario, cost and bounds."""
+    posterior = Posterior.load(path)
+    posterior.require_healthy(accept_unhealthy)
+    check_same_counting(posterior.counting, counting)
+    scenario, cost, bounds = asked(posterior)
+    reports = [
+        report_of(
+            posterior,
+            scenario,
+            budget=budget,
+            student=student,
+            cost=cost,
+            bounds=bounds,
+            within=within,
+            rule=rule,
+            prob=prob,
+            kind=kind,
+        )
+        for student in (students or (None,))
+        for budget in budgets
+    ]
+    if as_json:
+        print_json(reports[0] if len(reports) == 1 else reports)
+        return
+    for report in reports:
+        show_allocation(report, scenario, quiet=quiet)
+
+
+def report_of(
+    posterior: Posterior,
+    scenario: Scenario,
+    *,
+    budget: float,
+    student: float | None,
+    cost: CostModel | None,
+    bounds: Bounds,
+    within: float,
+    rule: Rule,
+    prob: float,
+    kind: str,
+) -> AllocateKeys:
+    """The recommended split of one budget, and where the best one lies."""
+    chosen = recommended_allocation(
+        posterior,
+        scenario,
+        budget_flops=budget,
+        student_params=student,
+        cost_model=cost,
+        bounds=bounds,
+        within=within,
+        rule=rule,
+        accept_unhealthy=True,
+    )
+    optima = optimal_allocations(
+        posterior,
+        scenario,
+        budget_flops=budget,
+        student_params=student,
+        cost_model=cost,
+        bounds=bounds,
+        accept_unhealthy=True,
+    )
+    question = forecast_question(chosen.plan)
+    expected = expected_loss(posterior, **question)
+    return AllocateKeys(
+        scenario=scenario.name,
+        budget_flops=budget,
+        cost_model=chosen.basis.cost.record(),
+        recommended=RecommendedKeys(
+            **chosen.stated(),
+            teacher_loss=_teacher_loss(posterior, chosen),
+            cost_flops=chosen.cost_flops,
+            cost_parts=chosen.parts,
+            student_loss=LossKeys(**expected.records(prob=prob, kind=kind)[0]),
+            next_run=LossKeys(**next_run_loss(posterior, **question).records(prob=prob, kind=kind)[0]),
+        ),
+        near_optimal=NearOptimalKeys(within_nats=within, ranges=chosen.near_optimal.ranges),
+        undetermined=list(chosen.undetermined),
+        bounds_hit=[BoundHitKeys(quantity=h.quantity, side=h.side, value=h.value) for h in chosen.bounds_hit],
+        optimal=ranges_of(optima, prob=prob, kind=kind),
+        rule=rule,
+        search={"params": bounds.params, "tokens": bounds.tokens},
+        health=health_of(posterior),
+        notes=[chosen.basis.cost.describe(), scenario.describe(), *chosen.basis.notes],
+        warnings=list(expected.warnings),
+    )
+
+
+def forecast_question(plan: Plan) -> dict[str, float]:
+    """The plan as a forecast is asked for."""
+    asked = {"student_params": plan.student_params, "student_tokens": plan.student_tokens}
+    if plan.teacher_loss is not None:
+        return {**asked, "teacher_loss": plan.teacher_loss}
+    if plan.teacher_params is not None and plan.teacher_tokens is not None:
+        return {**asked, "teacher_params": plan.teacher_params, "teacher_tokens": plan.teacher_tokens}
+    return asked
+
+
+def ranges_of(optima: Allocations, *, prob: float, kind: str) -> dict[str, RangeKeys]:
+    """Interval of each quantity of the draws' optima, by name."""
+    frame = optima.interval(prob=prob, kind=kind)
+    return {
+        str(row["quantity"]): RangeKeys(
+            median=row["median"], lower=row["lower"], upper=row["upper"], prob=prob, kind=kind
+        )
+        for row in frame.to_dict("records")
+    }
+
+
+def _teacher_loss(posterior: Posterior, chosen: Recommendation) -> float | None:
+    plan = chosen.plan
+    if plan.teacher_loss is not None or plan.teacher_params is None or plan.teacher_tokens is None:
+        return plan.teacher_loss
+    teacher = Plan(student_params=plan.teacher_params, student_tokens=plan.teacher_tokens)
+    return float(np.median(plan_losses(chosen.basis, [teacher])))
+
+
+def show_allocation(report: AllocateKeys, scenario: Scenario, *, quiet: bool) -> None:
+    """Print one recommended split for people."""
+    chosen, optimal = report.recommended, report.optimal
+    prob, kind = chosen.student_loss.prob, chosen.student_loss.kind
+    names: tuple[str, ...] = ("student_params", "student_tokens")
+    if scenario.teacher:
+        names += ("teacher_params", "teacher_tokens", "teacher_loss")
+    rows = []
+    for name in names:
+        near = report.near_optimal.ranges.get(name)
+        best = optimal.get(name)
+        rows.append(
+            (
+                name.replace("_", " "),
+                _shown(getattr(chosen, name), name, report),
+                "-" if near is None else f"{format_quantity(near[0])} .. {format_quantity(near[1])}",
+                "-" if best is None else f"{format_quantity(best.lower)} .. {format_quantity(best.upper)}",
+            )
+        )
+    within = report.near_optimal.within_nats
+    header = ("", "recommended", f"within {within:g} nats of it", "the draws' optima")
+    budget = format_quantity(report.budget_flops)
+    title = f"{report.scenario}, {budget} FLOPs; optima as {interval_in_words(prob, kind)}"
+    show_table(title, header, rows)
+    say()
+    for about, loss in (("Expected loss", chosen.student_loss), ("Next run", chosen.next_run)):
+        say(f"{about}: {loss.median:.4f}, from {loss.lower:.4f} to {loss.upper:.4f} nats per token")
+    paid = ", ".join(
+        f"{100 * flops / chosen.cost_flops:.0f} % {PURPOSES[part]}"
+        for part, flops in chosen.cost_parts.items()
+        if flops > 0
+    )
+    say(f"Cost: {format_quantity(chosen.cost_flops)} FLOPs: {paid}")
+    show_health(report.health)
+    say_all("Left open", _left_open(report))
+    say_all("Warnings", report.warnings)
+    if not quiet:
+        say_all("Notes", report.notes)
+
+
+def _shown(value: float | None, name: str, report: AllocateKeys) -> str:
+    if value is not None:
+        return format_quantity(value)
+    return "open" if name in report.undetermined else "at a bound"
+
+
+def _left_open(report: AllocateKeys) -> list[str]:
+    lines = [
+        f"{name.replace('_', ' ')}: nothing is charged for it, and the law asks for the teacher's loss alone"
+        for name in report.undetermined
+    ]
+    lines += [
+        f"{hit.quantity.replace('_', ' ')} runs into the {hit.side} bound {format_quantity(hit.value)} of the search: "
+        "that number is the bound's, not the law's"
+        for hit in report.bounds_hit
+    ]
+    return lines

@@ -1,0 +1,85 @@
+"""Options that the verbs of decisions share, each with its help text."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+ScenarioName = Literal[
+    "best-case", "teacher-inference", "teacher-pretraining", "pretraining-and-inference", "supervised"
+]
+CostName = Literal["paper", "6ND", "table"]
+
+BudgetOption = Annotated[
+    list[str],
+    typer.Option(
+        metavar="FLOPS", show_default=False, help="The whole budget, such as 1e21. Can be repeated."
+    ),
+]
+StudentOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PARAMS",
+        show_default=False,
+        help="The student's parameters, such as 1B; without it the best size is found. Can be repeated.",
+    ),
+]
+ScenarioOption = Annotated[
+    ScenarioName | None,
+    typer.Option(
+        metavar="NAME",
+        show_default=False,
+        help="Which costs are paid: best-case, teacher-inference, teacher-pretraining, "
+        "pretraining-and-inference (the default where the posterior knows teachers), supervised.",
+    ),
+]
+CostOption = Annotated[
+    CostName | None,
+    typer.Option(
+        metavar="paper|6ND|table",
+        show_default=False,
+        help="What a token costs; default: what came with the posterior, else 6ND.",
+    ),
+]
+LogitsOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE", show_default=False, help="Share of the teacher's logits that is charged, 0 to 1."
+    ),
+]
+PretrainingOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SHARE", show_default=False, help="Share of the teacher's training that is charged, 0 to 1."
+    ),
+]
+StudentsOption = Annotated[
+    float, typer.Option(metavar="K", help="Students that share one teacher, and the price of its training.")
+]
+StoredOption = Annotated[
+    bool, typer.Option("--stored-logits", help="Logits are computed once and kept for all students.")
+]
+ServingOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TOKENS",
+        show_default=False,
+        help="Tokens that the student will serve in its lifetime: charged, too.",
+    ),
+]
+MaxStudentOption = Annotated[
+    str | None,
+    typer.Option(metavar="PARAMS", show_default=False, help="The largest student that can be served."),
+]
+MaxTokensOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TOKENS",
+        show_default=False,
+        help="The most tokens for the student: unique tokens, or a deadline.",
+    ),
+]
+MaxTeacherTokensOption = Annotated[
+    str | None, typer.Option(metavar="TOKENS", show_default=False, help="The most tokens for the teacher.")
+]
