@@ -1,0 +1,44 @@
+"""Small bases that the tests of decisions share: a few draws about published coefficients."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bayes_dsl.costs.flops import PAPER, SIX_ND, CostModel
+from bayes_dsl.decisions.basis import Basis
+from bayes_dsl.decisions.bounds import PAPER_BOUNDS, Bounds
+from bayes_dsl.laws.published import published
+
+
+def distillation_basis(
+    draws: int = 64,
+    *,
+    spread: float = 0.02,
+    cost: CostModel = PAPER,
+    bounds: Bounds = PAPER_BOUNDS,
+    seed: int = 0,
+) -> Basis:
+    """Draws about the paper's corrected coefficients, each coefficient scattered by itself."""
+    return _basis("busbridge_corrected", draws, spread, cost, bounds, seed)
+
+
+def chinchilla_basis(
+    draws: int = 64,
+    *,
+    spread: float = 0.02,
+    cost: CostModel = SIX_ND,
+    bounds: Bounds = PAPER_BOUNDS,
+    seed: int = 0,
+) -> Basis:
+    """Draws about Besiroglu's coefficients of the Chinchilla law, which knows no teachers."""
+    return _basis("besiroglu", draws, spread, cost, bounds, seed)
+
+
+def _basis(name: str, draws: int, spread: float, cost: CostModel, bounds: Bounds, seed: int) -> Basis:
+    known = published(name)
+    rng = np.random.default_rng(seed)
+    parameters = {
+        parameter: value * np.exp(spread * rng.standard_normal(draws))
+        for parameter, value in known.parameters.items()
+    }
+    return Basis(law=known.law, parameters=parameters, cost=cost, bounds=bounds)
