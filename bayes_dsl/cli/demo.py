@@ -8,7 +8,7 @@ import numpy as np
 
 from bayes_dsl.cli.believed import health_of, intervals_of, show_health, show_intervals
 from bayes_dsl.cli.check import report_of, show_check
-from bayes_dsl.cli.fit import end_unless_healthy, fitted
+from bayes_dsl.cli.fit import cost_of, end_unless_healthy, fitted
 from bayes_dsl.cli.forecast import answer, show_forecast
 from bayes_dsl.cli.output import say, say_all
 from bayes_dsl.files import refused_by_system
@@ -33,7 +33,15 @@ def run_demo(out: Path, *, seed: int, prob: float, quiet: bool, settings: Settin
     show_check(report_of(table), quiet=quiet)
     say()
     say("2. The fit: one posterior that explains the supervised and the distilled runs together.")
-    posterior = fitted(table, law=None, settings=settings or Settings(), seed=seed, output=file, quiet=quiet)
+    posterior = fitted(
+        table,
+        law=None,
+        cost_model=cost_of(datasets.path(TABLE), None),
+        settings=settings or Settings(),
+        seed=seed,
+        output=file,
+        quiet=quiet,
+    )
     show_health(health_of(posterior), problems=False)
     show_intervals(intervals_of(posterior, prob=prob, kind="eti"))
     say_all("Not identified by these runs", posterior.unidentified())

@@ -13,6 +13,9 @@ from bayes_dsl.cli.failures import HEALTH_GATE_FAILED, complain
 from bayes_dsl.cli.json_keys import FitKeys
 from bayes_dsl.cli.output import print_json, say, say_all
 from bayes_dsl.cli.progress import sampling_progress
+from bayes_dsl.costs.beside import beside, read_cost_model
+from bayes_dsl.costs.flops import CostModel
+from bayes_dsl.costs.flops import cost_model as named_cost_model
 from bayes_dsl.errors import Fault, FileRefused, NotConverged
 from bayes_dsl.inference.fit import fit
 from bayes_dsl.inference.posterior import Posterior
@@ -28,6 +31,7 @@ def fit_table(
     where: Sequence[str],
     counting: str | None,
     law: str | None,
+    cost: str | None,
     settings: Settings,
     seed: int,
     prob: float,
@@ -38,12 +42,21 @@ def fit_table(
 ) -> None:
     """Fit a table, save the posterior, and print what it says; ends with exit code 1 if it is unhealthy."""
     table = RunTable.read(path, columns=columns, where=where, counting=counting)
-    posterior = fitted(table, law=law, settings=settings, seed=seed, output=output, quiet=quiet)
+    posterior = fitted(
+        table,
+        law=law,
+        cost_model=cost_of(path, cost),
+        settings=settings,
+        seed=seed,
+        output=output,
+        quiet=quiet,
+    )
     report = FitKeys(
         posterior=str(output),
         law=posterior.law.name,
         misfit=posterior.misfit,
         table=table_of(posterior),
+        cost_model=None if posterior.cost_model is None else posterior.cost_model.record(),
         seed=posterior.seed,
         health=health_of(posterior),
         intervals=intervals_of(posterior, prob=prob, kind=kind),
@@ -57,15 +70,34 @@ def fit_table(
     end_unless_healthy(posterior, output)
 
 
+def cost_of(table: Path, named: str | None) -> CostModel | None:
+    """Return the cost model to keep with the posterior: the named one, else the one beside the table, else none."""
+    if named is None:
+        found = beside(table)
+        return None if found is None else read_cost_model(found)
+    if named.endswith(".toml"):
+        return read_cost_model(Path(named))
+    return named_cost_model(named)
+
+
 def fitted(
-    table: RunTable, *, law: str | None, settings: Settings, seed: int, output: Path, quiet: bool
+    table: RunTable,
+    *,
+    law: str | None,
+    cost_model: CostModel | None,
+    settings: Settings,
+    seed: int,
+    output: Path,
+    quiet: bool,
 ) -> Posterior:
     """Return the posterior of a table, already saved, whether or not it passed its health gate."""
     require_place(output)
     chosen = None if law is None else law_of(law)
     with sampling_progress(wanted=not quiet) as progress:
         try:
-            posterior = fit(table, law=chosen, seed=seed, settings=settings, progress=progress)
+            posterior = fit(
+                table, law=chosen, seed=seed, settings=settings, progress=progress, cost_model=cost_model
+            )
         except NotConverged as error:
             posterior = error.posterior
     posterior.save(output)
@@ -77,6 +109,8 @@ def show_fit(report: FitKeys, *, quiet: bool) -> None:
     table = report.table
     say(f"{report.law} law, {table.used} of {table.rows} rows of {table.source}, seed {report.seed}")
     show_health(report.health, problems=False)
+    if report.cost_model is not None:
+        say(f"Cost model: {report.cost_model['name']}")
     show_intervals(report.intervals)
     if not quiet:
         say_all("Notes", report.notes)

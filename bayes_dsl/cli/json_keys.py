@@ -75,6 +75,9 @@ class FitKeys(Keys):
     law: str
     misfit: str = Field(description="none: the bare law")
     table: TableKeys
+    cost_model: dict[str, object] | None = Field(
+        description="what a token costs, by name and numbers, or null where nobody stated it"
+    )
     seed: int
     health: HealthKeys
     intervals: list[IntervalKeys]

@@ -55,6 +55,14 @@ def fit(
             help="Default: distillation where there are distilled rows, otherwise supervised.",
         ),
     ] = None,
+    cost: Annotated[
+        str | None,
+        typer.Option(
+            metavar="paper|6ND|FILE.toml",
+            show_default=False,
+            help="What a token costs, kept for decisions. Default: runs.cost.toml beside runs.csv, if there.",
+        ),
+    ] = None,
     no_misfit: Annotated[
         bool, typer.Option("--no-misfit", help="The bare law; for now that is what is always fitted.")
     ] = False,
@@ -77,7 +85,7 @@ def fit(
 
     Ends with exit code 1 where the health gate is not passed; the file is written all the same, and marked.
 
-    Keys of --json: posterior, law, misfit, table, seed, health, intervals, notes, warnings.
+    Keys of --json: posterior, law, misfit, table, cost_model, seed, health, intervals, notes, warnings.
     """
     from bayes_dsl.cli.fit import fit_table
     from bayes_dsl.inference.settings import Settings
@@ -88,6 +96,7 @@ def fit(
         where=where or (),
         counting=counting,
         law=law,
+        cost=cost,
         settings=Settings(chains=chains, warmup=warmup, draws=draws, target_accept=target_accept),
         seed=seed,
         prob=prob,

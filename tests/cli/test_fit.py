@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from bayes_dsl.cli.fit import require_place
+from bayes_dsl.cli.fit import cost_of, require_place
+from bayes_dsl.costs.flops import PAPER, SIX_ND
 from bayes_dsl.errors import FileRefused
 from bayes_dsl.inference import diagnostics
 from bayes_dsl.inference.posterior import Posterior
@@ -98,3 +99,29 @@ def test_places(tmp_path: Path) -> None:
     require_place(tmp_path / "x.nc")
     with pytest.raises(FileRefused, match="folder"):
         require_place(tmp_path)
+
+
+def test_the_cost_model_is_the_named_one_or_lies_beside_the_table(tmp_path: Path) -> None:
+    table = tmp_path / "runs.csv"
+    assert cost_of(table, None) is None
+    assert cost_of(table, "paper") == PAPER
+    numbers = tmp_path / "runs.cost.toml"
+    numbers.write_text('name = "ours"\nterms = [[2.0, 1.0], [1e5, 0.5]]\n')
+    found = cost_of(table, None)
+    assert found is not None and (found.name, found.terms) == ("ours", ((2.0, 1.0), (1e5, 0.5)))
+    assert cost_of(table, "6ND") == SIX_ND
+    assert cost_of(tmp_path / "other.csv", str(numbers)) == found
+
+
+def test_a_cost_model_that_nobody_knows_is_refused(bayes_dsl, table_file: Path, tmp_path: Path) -> None:
+    for word, said in (("cheap", "paper"), (str(tmp_path / "no.toml"), "no.toml")):
+        ran = bayes_dsl("fit", table_file, "-o", tmp_path / "p.nc", "--cost", word)
+        assert ran.code == 2 and said in ran.err and not (tmp_path / "p.nc").exists()
+
+
+def test_broken_numbers_beside_the_table_are_refused_before_the_sampling(
+    bayes_dsl, table_file: Path, tmp_path: Path
+) -> None:
+    table_file.with_name("runs.cost.toml").write_text("terms = [[-2.0, 1.0]]\n")
+    ran = bayes_dsl("fit", table_file, "-o", tmp_path / "p.nc")
+    assert ran.code == 2 and "runs.cost.toml" in ran.err and not (tmp_path / "p.nc").exists()
