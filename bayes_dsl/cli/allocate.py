@@ -179,16 +179,10 @@ def show_allocation(report: AllocateKeys, scenario: Scenario, *, quiet: bool) ->
         names += ("teacher_params", "teacher_tokens", "teacher_loss")
     rows = []
     for name in names:
-        near = report.near_optimal.ranges.get(name)
-        best = optimal.get(name)
-        rows.append(
-            (
-                name.replace("_", " "),
-                _shown(getattr(chosen, name), name, report),
-                "-" if near is None else f"{format_quantity(near[0])} .. {format_quantity(near[1])}",
-                "-" if best is None else f"{format_quantity(best.lower)} .. {format_quantity(best.upper)}",
-            )
-        )
+        shown = _shown(getattr(chosen, name), name, report)
+        ranges = _range(report.near_optimal.ranges.get(name)), _range(_ends(optimal.get(name)))
+        given = name == "student_params" and name not in report.near_optimal.ranges
+        rows.append((name.replace("_", " "), shown, *(("given", "") if given else ranges)))
     within = report.near_optimal.within_nats
     header = ("", "recommended", f"within {within:g} nats of it", "the draws' optima")
     budget = format_quantity(report.budget_flops)
@@ -208,6 +202,14 @@ def show_allocation(report: AllocateKeys, scenario: Scenario, *, quiet: bool) ->
     say_all("Warnings", report.warnings)
     if not quiet:
         say_all("Notes", report.notes)
+
+
+def _ends(interval: RangeKeys | None) -> tuple[float, float] | None:
+    return None if interval is None else (interval.lower, interval.upper)
+
+
+def _range(ends: tuple[float, float] | None) -> str:
+    return "-" if ends is None else f"{format_quantity(ends[0])} .. {format_quantity(ends[1])}"
 
 
 def _shown(value: float | None, name: str, report: AllocateKeys) -> str:

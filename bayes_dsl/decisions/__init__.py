@@ -1,1 +1,1 @@
-"""What should we do? Allocation of a budget, distil or train, and the risk of each plan."""
+"""What should we do?"""
