@@ -49,7 +49,7 @@ def small_distilled() -> Posterior:
     noise = Noise(scale=0.004, scale_distilled=0.003, teacher_effect=0.003)
     table = simulate(truth.law, truth.parameters, design, noise=noise, seed=2)
     try:
-        return fit(table, seed=2, settings=Settings(chains=2, warmup=500, draws=500))
+        return fit(table, seed=2, settings=Settings(chains=2, warmup=500, draws=500, most_draws=500))
     except NotConverged as failure:
         posterior: Posterior = failure.posterior
         return posterior

@@ -73,6 +73,14 @@ def fit(
     chains: Annotated[int, typer.Option(metavar="N", help="Independent chains.")] = 4,
     warmup: Annotated[int, typer.Option(metavar="N", help="Iterations of a chain before its draws.")] = 1000,
     draws: Annotated[int, typer.Option(metavar="N", help="Draws of a chain.")] = 1000,
+    most_draws: Annotated[
+        int,
+        typer.Option(
+            metavar="N",
+            show_default="4 times --draws",
+            help="Chains go on up to this length where R-hat or ESS fall short; equal to --draws: never.",
+        ),
+    ] = 0,
     target_accept: Annotated[
         float, typer.Option(metavar="P", help="Higher takes smaller steps: 0.99 against divergences.")
     ] = 0.95,
@@ -97,7 +105,13 @@ def fit(
         counting=counting,
         law=law,
         cost=cost,
-        settings=Settings(chains=chains, warmup=warmup, draws=draws, target_accept=target_accept),
+        settings=Settings(
+            chains=chains,
+            warmup=warmup,
+            draws=draws,
+            most_draws=most_draws,
+            target_accept=target_accept,
+        ),
         seed=seed,
         prob=prob,
         kind=kind,

@@ -13,6 +13,8 @@ from arviz_stats import bfmi, ess, rhat
 MOST_RHAT = 1.01
 LEAST_ESS = 400.0
 LEAST_EBFMI = 0.3
+# Chains that disagree by more than this are in different places: more draws of them do not help.
+HOPEFUL_RHAT = 1.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +58,13 @@ class Diagnostics:
                 "Double --warmup, or give the noise a tighter prior."
             )
         return tuple(found)
+
+    @property
+    def short(self) -> bool:
+        """Whether R-hat or ESS alone fall short, by so little that longer chains are likely to mend it."""
+        enough = self.rhat < MOST_RHAT and min(self.bulk_ess, self.tail_ess) > LEAST_ESS
+        sound = self.rhat < HOPEFUL_RHAT and self.divergences == 0 and self.ebfmi > LEAST_EBFMI
+        return sound and not enough
 
     def line(self) -> str:
         """The diagnostics in one line."""

@@ -13,7 +13,7 @@ import xarray as xr
 
 from bayes_dsl.costs.flops import CostModel, check_counting
 from bayes_dsl.errors import NotConverged
-from bayes_dsl.inference.diagnostics import diagnose
+from bayes_dsl.inference.diagnostics import Diagnostics, diagnose
 from bayes_dsl.inference.identification import prior_draws
 from bayes_dsl.inference.misfit import BARE_LAW
 from bayes_dsl.inference.observations import Observations, observe
@@ -27,6 +27,8 @@ from bayes_dsl.laws.supervised import SUPERVISED
 from bayes_dsl.runs.table import RunTable
 
 PRIOR_DRAWS = 2000
+# Intercepts far from the data and one half of a pair each: their coordinates are judged instead.
+NOT_GATED = ("A", "B", "A_prime", "B_prime", "c_1", "d_1")
 DEFAULT_SETTINGS = Settings()
 
 
@@ -79,8 +81,15 @@ def fit(
     if prior is None:
         prior = default_prior(law, typical_loss=float(np.median(table.used.values("loss"))))
     observations = observe(table, law=law, prior=prior)
-    sampled = sample(observations, settings=settings, seed=seed, progress=progress)
-    posterior = _posterior(table, observations, sampled, prior, settings, seed)
+    judged: dict[int, Diagnostics] = {}
+
+    def enough(sampled: Sampled) -> bool:
+        judged[id(sampled)] = found = _diagnosed(observations, sampled)
+        return not found.short
+
+    sampled = sample(observations, settings=settings, seed=seed, progress=progress, enough=enough)
+    diagnostics = judged.get(id(sampled))
+    posterior = _posterior(table, observations, sampled, prior, settings, seed, diagnostics)
     if cost_model is not None:
         posterior.tree.attrs["cost_model"] = json.dumps(cost_model.record(), sort_keys=True)
     problems = posterior.diagnostics.problems()
@@ -106,19 +115,12 @@ def _posterior(
     prior: Prior,
     settings: Settings,
     seed: int,
+    diagnostics: Diagnostics | None = None,
 ) -> Posterior:
-    structure, used = observations.structure, table.used
-    law = structure.law
-    coords = {name: list(levels) for name, levels in observations.levels.items()}
+    law, used = observations.structure.law, table.used
     runs = [str(run) for run in used.values("run_id")[observations.order]]
-    sites = _dataset(sampled.sites, coords)
-    slopes = {name: draws for name, draws in sampled.sites.items() if name.startswith("noise_slope")}
-    reported = _dataset({**sampled.parameters, **slopes}, coords)
-    stats = _dataset(sampled.stats, {})
-    gated = [
-        name for name in reported.data_vars if name not in ("A", "B", "A_prime", "B_prime", "c_1", "d_1")
-    ]
-    diagnostics = diagnose(sites, reported[gated], stats)
+    sites, reported, stats = _groups(observations, sampled)
+    diagnostics = diagnostics or _diagnosed(observations, sampled)
     center = observations.data["center"]
     prior_group = prior_draws(law, prior, center, draws=PRIOR_DRAWS, seed=seed)
     csv = np.frombuffer(table.to_csv_text().encode("utf-8"), dtype=np.uint8)
@@ -145,6 +147,20 @@ def _posterior(
     )
     tree.attrs.update(_attributes(table, observations, diagnostics.to_record(), prior, settings, seed))
     return Posterior(law=law, tree=tree)
+
+
+def _groups(observations: Observations, sampled: Sampled) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
+    """What was sampled, what is reported, and NUTS' own numbers."""
+    coords = {name: list(levels) for name, levels in observations.levels.items()}
+    slopes = {name: draws for name, draws in sampled.sites.items() if name.startswith("noise_slope")}
+    reported = _dataset({**sampled.parameters, **slopes}, coords)
+    return _dataset(sampled.sites, coords), reported, _dataset(sampled.stats, {})
+
+
+def _diagnosed(observations: Observations, sampled: Sampled) -> Diagnostics:
+    sites, reported, stats = _groups(observations, sampled)
+    gated = [name for name in reported.data_vars if name not in NOT_GATED]
+    return diagnose(sites, reported[gated], stats)
 
 
 def _attributes(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from threading import Lock
 from typing import Any
 
 import jax
@@ -50,27 +51,67 @@ class Sampled:
 
 
 def sample(
-    observations: Observations, *, settings: Settings, seed: int, progress: Progress | None = None
+    observations: Observations,
+    *,
+    settings: Settings,
+    seed: int,
+    progress: Progress | None = None,
+    enough: Callable[[Sampled], bool] | None = None,
 ) -> Sampled:
     """Draw from the posterior of `observations` with NUTS in float64.
 
-    `progress(done, total)` is called as blocks of iterations end. The same seed gives the same bits on one
-    machine, however many cores it uses.
+    `progress(done, total)` is called as blocks of iterations end. Where `enough` says no of the draws, every
+    chain goes on by `settings.draws` more, up to `settings.most_draws`. The same seed gives the same bits on
+    one machine, however many cores it uses.
     """
     structure = observations.structure
     with jax.enable_x64(True):
         data = jax.tree.map(jnp.asarray, observations.data)
         compiled = compiled_for(structure, settings, shapes_of(data))
         mode, data = _start(structure, observations, data, compiled, seed)
-        results = _chains(settings, compiled, data, mode, seed, progress)
-        positions = np.stack([result["position"] for result in results])
-        sites = _split(structure, positions)
-        derived, log_likelihood = _derive(compiled, data, positions)
+        chains = _Chains(settings=settings, compiled=compiled, data=data, progress=progress)
+        chains.warm_up(mode, seed)
+        lengths: list[Sampled] = []
+        while True:
+            lengths.append(_length(structure, settings, compiled, data, chains.draw(), mode))
+            sampled = _joined(lengths)
+            if enough is None or chains.drawn + settings.draws > settings.most_draws or enough(sampled):
+                return sampled
+
+
+def _length(
+    structure: Structure, settings: Settings, compiled: Compiled, data: Any, results: list[Sites], mode: Mode
+) -> Sampled:
+    """One length of draws of every chain, with all that follows from them."""
+    positions = np.stack([result["position"] for result in results])
+    derived, log_likelihood = _derive(compiled, data, positions)
     stats = {
         name: np.stack([result[name] for result in results]) for name in results[0] if name != "position"
     }
     stats["reached_max_tree_depth"] = stats["n_steps"] >= 2**settings.max_tree_depth - 1
-    return Sampled(sites=sites, parameters=derived, stats=stats, log_likelihood=log_likelihood, mode=mode)
+    return Sampled(
+        sites=_split(structure, positions),
+        parameters=derived,
+        stats=stats,
+        log_likelihood=log_likelihood,
+        mode=mode,
+    )
+
+
+def _joined(lengths: list[Sampled]) -> Sampled:
+    if len(lengths) == 1:
+        return lengths[0]
+
+    def one(groups: list[Sites]) -> Sites:
+        return {name: np.concatenate([group[name] for group in groups], axis=1) for name in groups[0]}
+
+    return Sampled(
+        sites=one([length.sites for length in lengths]),
+        parameters=one([length.parameters for length in lengths]),
+        stats=one([length.stats for length in lengths]),
+        log_likelihood=np.concatenate([length.log_likelihood for length in lengths], axis=1),
+        mode=lengths[0].mode,
+    )
 
 
 def _split(structure: Structure, positions: np.ndarray) -> Sites:
@@ -137,66 +178,76 @@ class _Frame:
         return np.asarray(np.linalg.solve(self.whiten, position - self.center))
 
 
-def _chains(
-    settings: Settings, compiled: Compiled, data: Any, mode: Mode, seed: int, progress: Progress | None
-) -> list[Sites]:
-    """Draws of every chain: half of the warm-up in the mode's frame, the rest in the frame of what it found."""
-    total = settings.chains * (settings.warmup + settings.draws)
-    done = 0
+class _Chains:
+    """All chains of one posterior: half of the warm-up in the mode's frame, the rest in that of what it found."""
 
-    def report() -> None:
-        nonlocal done
-        done += BLOCK
-        if progress is not None:
-            progress(done, total)
+    def __init__(
+        self, *, settings: Settings, compiled: Compiled, data: Any, progress: Progress | None
+    ) -> None:
+        self.settings, self.compiled, self.data, self.progress = settings, compiled, data, progress
+        self.done, self.drawn, self.counting = 0, 0, Lock()
+        self.total = settings.chains * (settings.warmup + settings.draws)
+        self.states: list[Any] = []
+        self.frame = _Frame(center=np.zeros(0), whiten=np.zeros((0, 0)))
 
-    half, draws = settings.warmup // 2 // BLOCK, settings.draws // BLOCK
-    first = _Frame(center=mode.position, whiten=mode.whiten)
-    normals = [
-        np.random.default_rng((seed, c)).standard_normal(len(mode.position)) for c in range(settings.chains)
-    ]
+    def warm_up(self, mode: Mode, seed: int) -> None:
+        half, count = self.settings.warmup // 2 // BLOCK, self.settings.chains
+        first = _Frame(center=mode.position, whiten=mode.whiten)
 
-    def early(chain: int) -> Sites:
-        return _chain(compiled, data, first, normals[chain], (seed, chain, 0), half, half, report)
+        def early(chain: int) -> np.ndarray:
+            z = np.random.default_rng((seed, chain)).standard_normal(len(mode.position))
+            state = self._started(first, z, (seed, chain, 0))
+            return self._advanced(first, state, half)[1]["position"][-BLOCK:]
 
-    with ThreadPoolExecutor(max_workers=workers(settings.chains)) as pool:
-        found = [result["position"][-BLOCK:] for result in pool.map(early, range(settings.chains))]
-        frame = _frame_of(first, np.concatenate(found))
+        with ThreadPoolExecutor(max_workers=workers(count)) as pool:
+            found = list(pool.map(early, range(count)))
+            self.frame = _frame_of(first, np.concatenate(found))
 
-        def late(chain: int) -> Sites:
-            z = frame.standard(found[chain][-1])
-            return _chain(compiled, data, frame, z, (seed, chain, 1), half + draws, draws, report)
+            def late(chain: int) -> Any:
+                z = self.frame.standard(found[chain][-1])
+                state = self._started(self.frame, z, (seed, chain, 1))
+                return self._advanced(self.frame, state, half)[0]
 
-        return list(pool.map(late, range(settings.chains)))
+            self.states = list(pool.map(late, range(count)))
 
+    def draw(self) -> list[Sites]:
+        """The next `settings.draws` draws of every chain."""
+        blocks = self.settings.draws // BLOCK
+        if self.drawn:
+            self.total += self.settings.chains * self.settings.draws
+        with ThreadPoolExecutor(max_workers=workers(len(self.states))) as pool:
+            results = list(pool.map(lambda state: self._advanced(self.frame, state, blocks), self.states))
+        self.states = [state for state, _ in results]
+        self.drawn += self.settings.draws
+        return [draws for _, draws in results]
 
-def _chain(
-    compiled: Compiled,
-    data: Any,
-    frame: _Frame,
-    z: np.ndarray,
-    stream: tuple[int, int, int],
-    blocks: int,
-    kept: int,
-    report: Callable[[], None],
-) -> Sites:
-    """Run one chain for some blocks of iterations from `z`, and return the last `kept` of them."""
-    with jax.enable_x64(True):
-        size = len(z)
-        position = np.tile(frame.center + frame.whiten @ z, (2 * size + 1, 1))
-        values, slopes = compiled.gradients(jnp.asarray(position), data)
-        center, whiten = jnp.asarray(frame.center), jnp.asarray(frame.whiten)
-        start, turned = jnp.asarray(np.array(stream)), jnp.asarray(np.ascontiguousarray(frame.whiten.T))
-        state = compiled.begin(start, jnp.asarray(z), values, slopes, turned, data, (center, whiten))
-        results = []
-        for block in range(blocks):
-            state, draws = compiled.advance(state, data, center, whiten)
-            if block >= blocks - kept:
+    def _started(self, frame: _Frame, z: np.ndarray, stream: tuple[int, int, int]) -> Any:
+        """The state of one chain that starts at `z` of a frame."""
+        with jax.enable_x64(True):
+            position = np.tile(frame.center + frame.whiten @ z, (2 * len(z) + 1, 1))
+            values, slopes = self.compiled.gradients(jnp.asarray(position), self.data)
+            center, whiten = jnp.asarray(frame.center), jnp.asarray(frame.whiten)
+            start, turned = jnp.asarray(np.array(stream)), jnp.asarray(np.ascontiguousarray(frame.whiten.T))
+            return self.compiled.begin(
+                start, jnp.asarray(z), values, slopes, turned, self.data, (center, whiten)
+            )
+
+    def _advanced(self, frame: _Frame, state: Any, blocks: int) -> tuple[Any, Sites]:
+        """One chain some blocks of iterations later, and these."""
+        with jax.enable_x64(True):
+            center, whiten = jnp.asarray(frame.center), jnp.asarray(frame.whiten)
+            results = []
+            for _ in range(blocks):
+                state, draws = self.compiled.advance(state, self.data, center, whiten)
                 results.append({name: np.asarray(value) for name, value in draws.items()})
-            else:
-                jax.block_until_ready(state)
-            report()
-    return {name: np.concatenate([block[name] for block in results]) for name in results[0]}
+                self._report()
+        return state, {name: np.concatenate([block[name] for block in results]) for name in results[0]}
+
+    def _report(self) -> None:
+        with self.counting:
+            self.done += BLOCK
+            if self.progress is not None:
+                self.progress(self.done, self.total)
 
 
 def _frame_of(before: _Frame, positions: np.ndarray) -> _Frame:

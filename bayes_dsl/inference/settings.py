@@ -12,15 +12,22 @@ BLOCK = 250
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How a posterior is sampled; warm-up in halves, in blocks of 250 iterations."""
+    """How a posterior is sampled; warm-up in halves, in blocks of 250 iterations.
+
+    Where R-hat or the effective sample sizes fall short and nothing else is wrong, every chain goes on by
+    `draws` more, up to `most_draws` (0: four times `draws`); with `most_draws = draws` the length is fixed.
+    """
 
     chains: int = 4
     warmup: int = 1000
     draws: int = 1000
+    most_draws: int = 0
     target_accept: float = 0.95
     max_tree_depth: int = 10
 
     def __post_init__(self) -> None:
+        if self.most_draws == 0:
+            object.__setattr__(self, "most_draws", 4 * self.draws)
         rules = {
             "chains": (self.chains >= 2, "R-hat compares chains, so at least 2 are needed"),
             "warmup": (
@@ -28,6 +35,7 @@ class Settings:
                 f"a multiple of {2 * BLOCK}",
             ),
             "draws": (self.draws >= BLOCK and self.draws % BLOCK == 0, f"a multiple of {BLOCK}"),
+            "most_draws": (self.most_draws >= self.draws, f"at least draws, {self.draws}"),
             "target_accept": (0.0 < self.target_accept < 1.0, "a probability between 0 and 1"),
             "max_tree_depth": (1 <= self.max_tree_depth <= 15, "between 1 and 15"),
         }

@@ -146,6 +146,21 @@ def test_the_gate_itself_does_not_pass(changed: dict[str, float], said: str) -> 
     assert problem.startswith(said)
 
 
+@pytest.mark.parametrize(
+    ("changed", "short"),
+    [
+        ({}, False),
+        ({"rhat": 1.02}, True),
+        ({"tail_ess": 399.0}, True),
+        ({"rhat": 1.2}, False),
+        ({"tail_ess": 399.0, "divergences": 1}, False),
+        ({"bulk_ess": 30.0, "ebfmi": 0.2}, False),
+    ],
+)
+def test_only_what_longer_chains_may_mend_is_short(changed: dict[str, float], short: bool) -> None:
+    assert replace(judged(), **changed).short is short
+
+
 def test_the_line_and_the_record_say_it_all() -> None:
     found = Diagnostics(
         rhat=1.0021,

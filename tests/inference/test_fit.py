@@ -45,12 +45,21 @@ def test_a_law_of_your_own_needs_a_prior_of_your_own(small_table):
 
 
 def test_draws_that_fail_the_gate_come_with_the_error(small_table):
-    short = Settings(chains=2, warmup=500, draws=250)
+    short = Settings(chains=2, warmup=500, draws=250, most_draws=250)
     with pytest.raises(NotConverged) as caught:
         fit(small_table, law=CHINCHILLA, settings=short, seed=5)
     assert not caught.value.posterior.healthy
     assert any("ESS" in problem for problem in caught.value.diagnostics.problems())
     assert caught.value.posterior.draws("E").shape == (500,)
+
+
+def test_chains_that_are_too_short_go_on_by_themselves(small_table):
+    short = Settings(chains=2, warmup=500, draws=250)
+    posterior = fit(small_table, law=CHINCHILLA, settings=short, seed=5)
+    length = posterior.tree["posterior"].sizes["draw"]
+    assert posterior.healthy and 250 < length <= short.most_draws
+    assert posterior.tree["log_likelihood"].sizes["draw"] == length
+    assert posterior.diagnostics.draws == 2 * length
 
 
 def test_a_posterior_remembers_how_it_was_made(small_posterior, small_table):

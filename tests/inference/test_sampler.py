@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -54,6 +56,37 @@ def test_progress_counts_every_block_to_the_end(sampled):
     total = SETTINGS.chains * (SETTINGS.warmup + SETTINGS.draws)
     assert [done for done, _ in sampled[1]] == list(range(BLOCK, total + 1, BLOCK))
     assert {total for _, total in sampled[1]} == {total}
+
+
+def test_chains_go_on_until_it_is_enough(observations, sampled):
+    seen: list[tuple[int, int]] = []
+    lengths: list[int] = []
+
+    def enough(so_far) -> bool:
+        lengths.append(so_far.sites["log_sigma"].shape[1])
+        return len(lengths) == 2
+
+    longer = sample(
+        observations,
+        settings=SETTINGS,
+        seed=3,
+        progress=lambda done, total: seen.append((done, total)),
+        enough=enough,
+    )
+    assert lengths == [250, 500]
+    for name, draws in sampled[0].sites.items():
+        assert np.array_equal(longer.sites[name][:, :250], draws)
+        assert not np.array_equal(longer.sites[name][:, 250:], draws)
+    assert longer.log_likelihood.shape == (3, 500, 60)
+    assert np.array_equal(longer.log_likelihood[:, :250], sampled[0].log_likelihood)
+    assert longer.stats["energy"].shape == longer.parameters["E"].shape == (3, 500)
+    assert seen[-1] == (3 * 1000, 3 * 1000)
+
+
+def test_chains_end_at_the_longest_length_whatever_is_wanted(observations):
+    longest = replace(SETTINGS, most_draws=700)
+    found = sample(observations, settings=longest, seed=3, enough=lambda _: False)
+    assert found.sites["log_sigma"].shape == (3, 500)
 
 
 def test_everything_that_follows_from_a_draw_comes_with_it(observations, sampled):

@@ -11,6 +11,7 @@ from bayes_dsl.inference.settings import BLOCK, Settings
 def test_the_defaults_are_four_chains_of_a_thousand():
     assert (Settings().chains, Settings().warmup, Settings().draws) == (4, 1000, 1000)
     assert Settings().draws % BLOCK == 0
+    assert Settings().most_draws == 4000 and Settings(draws=250).most_draws == 1000
 
 
 @pytest.mark.parametrize(
@@ -36,3 +37,9 @@ def test_all_faults_are_listed_at_once():
     with pytest.raises(InputError) as caught:
         Settings(chains=0, draws=7, target_accept=2.0)
     assert [fault.what for fault in caught.value.faults] == ["chains", "draws", "target_accept"]
+
+
+def test_the_longest_length_is_no_shorter_than_the_first():
+    assert Settings(draws=500, most_draws=500).most_draws == 500
+    with pytest.raises(InputError, match="most_draws = 500; must be at least draws, 1000"):
+        Settings(most_draws=500)

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.statistical, pytest.mark.slow]
 
 SEED = 1000  # none of the recorded campaign's
 PROB = 0.998
-SETTINGS = Settings(chains=2, warmup=500, draws=500)
+SETTINGS = Settings(chains=2, warmup=500, draws=500, most_draws=500)
 
 
 def sampled(truth: str) -> Posterior:

@@ -137,7 +137,7 @@ def test_what_is_expected_of_a_row_is_what_the_sampler_expected() -> None:
     )
     noise = Noise(scale=0.004, group_effect=0.01)
     table = simulate(TRUTH.law, TRUTH.parameters, design, noise=noise, seed=3)
-    settings = Settings(chains=2, warmup=500, draws=500)
+    settings = Settings(chains=2, warmup=500, draws=500, most_draws=500)
     try:
         posterior = fit(table, law=TRUTH.law, seed=0, settings=settings)
     except NotConverged as error:  # so few draws; each of them is right all the same
