@@ -1,4 +1,4 @@
-"""The least value of many functions of one variable at once: a scan for the basins, golden sections within them."""
+"""The least value of many functions of one variable at once: a scan for the basins, then a search within them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ State = tuple[jax.Array, ...]
 Loop = Callable[..., Any]
 """`jax.lax.fori_loop`, or what is called like it."""
 
+ValueAndSlope = Callable[[jax.Array], tuple[jax.Array, jax.Array]]
+"""Values and derivatives (problem,) at points (problem,)."""
+
 GOLDEN = (5.0**0.5 - 1.0) / 2.0
+# A basin is left where the slopes at its ends promise no more than this, in the unit of the values.
+ENOUGH = 1e-8
 
 
 class Bracket(NamedTuple):
@@ -25,6 +30,8 @@ class Bracket(NamedTuple):
     right: jax.Array
     point: jax.Array
     value: jax.Array
+    left_value: jax.Array
+    right_value: jax.Array
 
 
 def brackets(points: jax.Array, values: jax.Array, basins: int) -> Bracket:
@@ -51,7 +58,112 @@ def brackets(points: jax.Array, values: jax.Array, basins: int) -> Bracket:
     def at(array: jax.Array, position: jax.Array) -> jax.Array:
         return jnp.take_along_axis(array, jnp.clip(position, 0, last), axis=0)
 
-    return Bracket(at(points, index - 1), at(points, index + 1), at(points, index), at(values, index))
+    return Bracket(
+        left=at(points, index - 1),
+        right=at(points, index + 1),
+        point=at(points, index),
+        value=at(values, index),
+        left_value=at(values, index - 1),
+        right_value=at(values, index + 1),
+    )
+
+
+class _Interval(NamedTuple):
+    """What is left of a bracket: its ends, their values and slopes (NaN: unknown), the next point, the best."""
+
+    left: jax.Array
+    left_value: jax.Array
+    left_slope: jax.Array
+    right: jax.Array
+    right_value: jax.Array
+    right_slope: jax.Array
+    next: jax.Array
+    best: jax.Array
+    best_value: jax.Array
+    before: jax.Array
+    long_before: jax.Array
+
+
+def tangents(function: ValueAndSlope, bracket: Bracket, steps: int) -> tuple[jax.Array, jax.Array]:
+    """Close every bracket by the sign of the slope; the best point and value of each problem, (problem,).
+
+    The next point is by turns where the slope's secant vanishes, which is exact for a parabola, and where
+    the tangents at both ends meet, which is exact for a kink; the middle where neither halves the interval
+    in two steps. A basin is left once the slopes at its ends promise
+    less than `ENOUGH`, or after `steps`; those that no problem has are not searched.
+    """
+    basins = jnp.sum(jnp.any(bracket.point != bracket.point[:1], axis=-1)) + 1
+    start = bracket.point[0], bracket.value[0]
+
+    def search(basin: jax.Array, best: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        point, value = _closed(function, Bracket(*(field[basin] for field in bracket)), steps)
+        return _better(*best, point, value)
+
+    found: tuple[jax.Array, jax.Array] = jax.lax.fori_loop(0, basins, search, start)
+    return found
+
+
+def _closed(function: ValueAndSlope, of: Bracket, steps: int) -> tuple[jax.Array, jax.Array]:
+    """The best point and value of one basin, all (problem,)."""
+    unknown = jnp.full_like(of.point, jnp.nan)
+    first = _vertex(of.left, of.point, of.right, of.left_value, of.value, of.right_value)
+    ends = (of.left, of.left_value, unknown, of.right, of.right_value, unknown)
+    width = of.right - of.left
+    # At an end itself, such as the strongest teacher of a box, the slope may be that of the other side.
+    first = jnp.clip(first, of.left + 1e-3 * width, of.right - 1e-3 * width)
+    start = _Interval(*ends, first, of.point, of.value, width, 2.0 * width)
+
+    def going(state: tuple[jax.Array, _Interval]) -> jax.Array:
+        step, at = state
+        promise = jnp.fmin(jnp.abs(at.left_slope), jnp.abs(at.right_slope)) * (at.right - at.left)
+        near = promise < ENOUGH
+        return (step < steps) & ~jnp.all(near)
+
+    def closer(state: tuple[jax.Array, _Interval]) -> tuple[jax.Array, _Interval]:
+        step, at = state
+        value, slope = function(at.next)
+        rising = slope >= 0
+        best, best_value = _better(at.best, at.best_value, at.next, value)
+        at = _Interval(
+            left=jnp.where(rising, at.left, at.next),
+            left_value=jnp.where(rising, at.left_value, value),
+            left_slope=jnp.where(rising, at.left_slope, slope),
+            right=jnp.where(rising, at.next, at.right),
+            right_value=jnp.where(rising, value, at.right_value),
+            right_slope=jnp.where(rising, slope, at.right_slope),
+            next=at.next,
+            best=best,
+            best_value=best_value,
+            before=at.right - at.left,
+            long_before=at.before,
+        )
+        return step + 1, at._replace(next=_next(at, step % 2 == 1))
+
+    _, at = jax.lax.while_loop(going, closer, (jnp.asarray(0), start))
+    return at.best, at.best_value
+
+
+def _next(at: _Interval, meet: jax.Array) -> jax.Array:
+    """Where to look next, well inside the interval."""
+    width = at.right - at.left
+    rise = at.right_value - at.left_value
+    turning = at.right_slope - at.left_slope
+    secant = at.left - at.left_slope * width / turning
+    from_left = at.left - 0.5 * at.left_slope * width**2 / (rise - at.left_slope * width)
+    from_right = at.right - 0.5 * at.right_slope * width**2 / (at.right_slope * width - rise)
+    one_sided = jnp.where(jnp.isnan(at.left_slope), from_right, from_left)
+    middle = at.left + 0.5 * width
+    both = jnp.isfinite(turning)
+    point = jnp.where(both, jnp.where(meet, _meeting(at), secant), jnp.where(meet, middle, one_sided))
+    inside = (point >= at.left) & (point <= at.right) & (width < 0.5 * at.long_before)
+    edge = 1e-3 * width
+    return jnp.where(inside, jnp.clip(point, at.left + edge, at.right - edge), middle)
+
+
+def _meeting(at: _Interval) -> jax.Array:
+    """Where the tangents at the ends meet; NaN while one of them is unknown."""
+    rise = at.right_value - at.left_value
+    return at.left + (rise - at.right_slope * (at.right - at.left)) / (at.left_slope - at.right_slope)
 
 
 def golden_sections(
@@ -63,7 +175,7 @@ def golden_sections(
     points are infeasible, the search goes right: there the cheaper teachers are. `loop` is JAX's own, or
     `in_turn` for an objective that cannot be traced.
     """
-    left, right, best, best_value = bracket
+    left, right, best, best_value, *_ = bracket
     width = right - left
     points = jnp.stack([left, right - GOLDEN * width, left + GOLDEN * width, right])
     state = (points, objective(points), best, best_value)

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from bayes_dsl.cores import workers
 from bayes_dsl.costs.flops import CostModel
-from bayes_dsl.decisions.search import brackets, golden_sections, in_turn
+from bayes_dsl.decisions.search import brackets, golden_sections, in_turn, tangents
 from bayes_dsl.decisions.teachers import Box, Curve, cheapest_r, curve_of, elasticity, log_forward
 from bayes_dsl.inference.misfit import expected_log_loss
 from bayes_dsl.laws.base import Law, Values
@@ -28,9 +28,12 @@ Paid = Literal["nothing", "logits", "training", "both"]
 
 # Points of the scan over teachers' losses: the capacity transition of plausible laws spans several.
 SCAN = 40
-SIZE_SCAN = 32
-SECTIONS = 16
+SIZE_SCAN = 64
+SIZE_SECTIONS = 28
+STEPS = 40
 BASINS = 2
+# In nats for all of the least tokens: above any slope by which a stronger teacher could pay for too few.
+PUNISHMENT = 1e4
 
 
 class Prices(NamedTuple):
@@ -131,35 +134,58 @@ class _Search:
         found: Floats = jax.lax.fori_loop(0, steps, step, r)
         return found
 
-    def log_loss(self, teachers: _Teachers, log_N: Floats, steps: int = 4) -> Floats:
-        """ln(expected loss) of the best student of each teacher; infinite where the budget is too small."""
-        tokens, _ = self.student_tokens(teachers, self.shape(teachers, log_N, steps), log_N)
-        least, most = self.limits.student_tokens
+    def log_loss(self, teachers: _Teachers, log_N: Floats, tokens: Floats) -> Floats:
+        """ln(expected loss) of the student of each teacher, who gets `tokens` as far as the limits let it."""
         inputs = {
             "N_S": jnp.exp(log_N),
-            "D_S": jnp.clip(tokens, least, most),
+            "D_S": jnp.clip(tokens, *self.limits.student_tokens),
             "L_T": teachers.loss,
         }
-        value = expected_log_loss(self.kind.law, "distilled", self.parameters, inputs)
-        return jnp.where(tokens >= least * (1.0 - 1e-12), value, jnp.inf)
+        return expected_log_loss(self.kind.law, "distilled", self.parameters, inputs)
+
+    def objective(self, teachers: _Teachers, log_N: Floats, r: Floats) -> Floats:
+        """`log_loss`, and far above it where the budget is too small for the least student.
+
+        What lacks to the least tokens is punished so hard that the search stands on that edge, from where it
+        sees on which side the feasible teachers are: an infinite value would have no slope.
+        """
+        tokens, _ = self.student_tokens(teachers, r, log_N)
+        lacking = jnp.maximum(0.0, 1.0 - tokens / self.limits.student_tokens[0])
+        return self.log_loss(teachers, log_N, tokens) + PUNISHMENT * lacking
+
+    def value_and_slope(self, log_s: Floats, log_N: Floats) -> tuple[Floats, Floats]:
+        """`objective` of the best teachers of `log_s`, and its derivative by `log_s`.
+
+        The teacher's shape is the best one or on a bound: only a bound that moves along adds to the slope.
+        """
+
+        def of(log_s: Floats) -> Floats:
+            teachers = self.teachers(log_s)
+            low, high = teachers.r
+            r = jax.lax.stop_gradient(self.shape(jax.lax.stop_gradient(teachers), log_N, 4))
+            r = jnp.where(r >= high, high, jnp.where(r <= low, low, r))
+            return self.objective(teachers, log_N, r)
+
+        return jax.jvp(of, (log_s,), (jnp.ones_like(log_s),))
 
     def best(self, scan: _Teachers, log_N: Floats) -> tuple[Floats, Floats]:
         """ln s of the best teacher and ln of its student's loss, (draw,), for students of `log_N`."""
-        found = brackets(scan.log_s, self.log_loss(scan, log_N), BASINS)
-        return golden_sections(lambda log_s: self.log_loss(self.teachers(log_s), log_N), found, SECTIONS)
+        found = brackets(scan.log_s, self.objective(scan, log_N, self.shape(scan, log_N, 4)), BASINS)
+        return tangents(lambda log_s: self.value_and_slope(log_s, log_N), found, STEPS)
 
     def split(self, log_s: Floats, log_N: Floats) -> Split:
         teachers = self.teachers(log_s)
         r = self.shape(teachers, log_N, 8)
         tokens, _ = self.student_tokens(teachers, r, log_N)
         (low_N, high_N), (low_D, high_D) = self.limits.teacher
+        enough = tokens >= self.limits.student_tokens[0] * (1.0 - 1e-9)
         return Split(
             log_student_params=jnp.broadcast_to(log_N, log_s.shape),
             student_tokens=jnp.clip(tokens, *self.limits.student_tokens),
             log_teacher_params=jnp.clip(self.curve.log_params(log_s, r), low_N, high_N),
             log_teacher_tokens=jnp.clip(self.curve.log_tokens(log_s, r), low_D, high_D),
             teacher_loss=teachers.loss,
-            log_loss=self.log_loss(teachers, log_N, 8),
+            log_loss=jnp.where(enough, self.log_loss(teachers, log_N, tokens), jnp.inf),
         )
 
 
@@ -204,12 +230,12 @@ def best_splits(
     low, high = limits.log_student_params
     scan = jnp.broadcast_to(jnp.linspace(low, high, SIZE_SCAN)[:, None, None], (SIZE_SCAN, *shape))
     flat = (SIZE_SCAN, shape[0] * shape[1])
-    found = brackets(scan.reshape(flat), value(scan).reshape(flat), 1)
+    found = brackets(scan.reshape(flat), value(scan).reshape(flat), BASINS)
 
     def flatly(points: Floats) -> Floats:
         return value(points.reshape(*points.shape[:-1], *shape)).reshape(points.shape)
 
-    best, _ = golden_sections(flatly, found, SECTIONS, loop=in_turn)
+    best, _ = golden_sections(flatly, found, SIZE_SECTIONS, loop=in_turn)
     return solve(budgets, best.reshape(shape))
 
 

@@ -12,11 +12,12 @@ from bayes_dsl.costs.scenarios import (
     BEST_CASE,
     PRETRAINING_AND_INFERENCE,
     SCENARIOS,
+    SUPERVISED_TRAINING,
     TEACHER_INFERENCE,
     TEACHER_PRETRAINING,
     scenario,
 )
-from bayes_dsl.decisions.bounds import PAPER_BOUNDS, Bounds
+from bayes_dsl.decisions.bounds import Bounds
 from bayes_dsl.laws.published import published
 from tests.decisions.solved import CORRECTED, cost_of, solved
 
@@ -43,12 +44,12 @@ PAYMENT = st.builds(
 
 
 @settings(max_examples=25, deadline=None)
-@given(PAYMENT, st.floats(19, 26), st.floats(7.5, 10.5), st.sampled_from([PAPER, SIX_ND]))
-def test_every_split_costs_its_budget(paid, log_budget, log_N, model):
+@given(PAYMENT, st.floats(19, 26), st.floats(7.5, 10.5))
+def test_every_split_costs_its_budget(paid, log_budget, log_N):
     budget = 10**log_budget
-    answer = solved(paid, budget, 10**log_N, parameters=DRAWS, model=model)
-    cost = cost_of(paid, model, answer)
-    feasible = np.isfinite(answer["loss"])
+    answer = solved(paid, budget, 10**log_N, parameters=DRAWS)
+    cost = cost_of(paid, PAPER, answer)
+    feasible = np.isfinite(answer["student_loss"])
     capped = answer["student_tokens"] >= 1e17
     np.testing.assert_allclose(cost[feasible & ~capped], budget, rtol=1e-9)
     assert (cost[feasible] <= budget * (1 + 1e-9)).all()
@@ -60,7 +61,7 @@ def test_the_size_too_is_chosen_within_the_budget(paid):
     np.testing.assert_allclose(cost_of(paid, PAPER, answer), BUDGETS[::5, None] + np.zeros((1, 8)), rtol=1e-9)
     for size in (1e8, 1e9, 1e10, 1e11):
         fixed = solved(paid, BUDGETS[::5], size, parameters=DRAWS)
-        assert (answer["loss"] <= fixed["loss"] + 1e-7).all()
+        assert (answer["student_loss"] <= fixed["student_loss"] + 1e-7).all()
 
 
 @ALL
@@ -71,17 +72,19 @@ def test_the_loss_is_that_of_the_law(paid):
     )
     np.testing.assert_allclose(answer["teacher_loss"], teacher, rtol=1e-5)
     inputs = {"N_S": answer["student_params"], "D_S": answer["student_tokens"], "L_T": answer["teacher_loss"]}
-    np.testing.assert_allclose(answer["loss"], CORRECTED.law.loss("distilled", DRAWS, inputs), rtol=1e-5)
+    np.testing.assert_allclose(
+        answer["student_loss"], CORRECTED.law.loss("distilled", DRAWS, inputs), rtol=1e-5
+    )
 
 
 @ALL
 def test_more_budget_never_hurts(paid):
-    loss = solved(paid, BUDGETS, 3e9, parameters=DRAWS)["loss"]
+    loss = solved(paid, BUDGETS, 3e9, parameters=DRAWS)["student_loss"]
     assert (np.diff(loss, axis=0) <= 1e-8).all()
 
 
 def test_a_free_teacher_is_never_worse_than_a_paid_one():
-    loss = {one.name: solved(one, BUDGETS, 1e9, parameters=DRAWS)["loss"] for one in SCENARIOS}
+    loss = {one.name: solved(one, BUDGETS, 1e9, parameters=DRAWS)["student_loss"] for one in SCENARIOS}
     cheaper = [
         (BEST_CASE, TEACHER_INFERENCE),
         (BEST_CASE, TEACHER_PRETRAINING),
@@ -95,9 +98,9 @@ def test_a_free_teacher_is_never_worse_than_a_paid_one():
 @settings(max_examples=15, deadline=None)
 @given(PAYMENT, st.floats(20, 25), st.floats(1.0, 20.0))
 def test_more_students_make_a_teacher_cheaper(paid, log_budget, more):
-    alone = solved(paid, 10**log_budget, 3e8, parameters=DRAWS)["loss"]
+    alone = solved(paid, 10**log_budget, 3e8, parameters=DRAWS)["student_loss"]
     shared = scenario("best-case", **_changes(paid), students=paid.students * more)
-    assert (solved(shared, 10**log_budget, 3e8, parameters=DRAWS)["loss"] <= alone + 1e-8).all()
+    assert (solved(shared, 10**log_budget, 3e8, parameters=DRAWS)["student_loss"] <= alone + 1e-8).all()
 
 
 @ALL
@@ -109,8 +112,8 @@ def test_caps_are_respected_and_cost_something(paid):
     assert (answer["teacher_params"] <= 1e12 * (1 + 1e-12)).all()
     assert (answer["teacher_params"] >= 1e6 * (1 - 1e-12)).all()
     free = solved(paid, BUDGETS, 1e9, parameters=DRAWS)
-    assert (answer["loss"] >= free["loss"] - 1e-8).all()
-    assert (answer["loss"][-1] > free["loss"][-1]).all()
+    assert (answer["student_loss"] >= free["student_loss"] - 1e-8).all()
+    assert (answer["student_loss"][-1] > free["student_loss"][-1]).all()
     sized = Bounds(params=(1e6, 1e12), tokens=(1e6, 1e15), student_params_cap=5e8)
     answer = solved(paid, BUDGETS[-3:], parameters=DRAWS, bounds=sized)
     assert (answer["student_params"] <= 5e8 * (1 + 1e-12)).all()
@@ -120,14 +123,14 @@ def test_caps_are_respected_and_cost_something(paid):
 @ALL
 def test_a_budget_below_the_least_student_has_no_split(paid):
     answer = solved(paid, [1e10, 1e22], 1e9, parameters=DRAWS)
-    assert np.isinf(answer["loss"][0]).all() and np.isfinite(answer["loss"][1]).all()
+    assert np.isinf(answer["student_loss"][0]).all() and np.isfinite(answer["student_loss"][1]).all()
 
 
 @ALL
 def test_small_worlds_scale_alike(paid):
     """Networks of a few thousand parameters, budgets of laptop minutes."""
     answer = solved(paid, np.geomspace(1e13, 1e17, 5), 1e5, parameters=DRAWS, model=SIX_ND, bounds=SMALL)
-    assert np.isfinite(answer["loss"]).all()
+    assert np.isfinite(answer["student_loss"]).all()
     np.testing.assert_allclose(
         cost_of(paid, SIX_ND, answer), np.geomspace(1e13, 1e17, 5)[:, None] + np.zeros((1, 8))
     )
@@ -135,19 +138,19 @@ def test_small_worlds_scale_alike(paid):
 
 def test_the_supervised_run_spends_its_budget_too():
     for size in (1e9, None):
-        answer = solved(BEST_CASE, BUDGETS, size, parameters=DRAWS, supervised=True)
-        cost = cost_of(BEST_CASE, PAPER, answer, supervised=True)
+        answer = solved(SUPERVISED_TRAINING, BUDGETS, size, parameters=DRAWS)
+        cost = cost_of(SUPERVISED_TRAINING, PAPER, answer)
         np.testing.assert_allclose(cost, BUDGETS[:, None] + np.zeros((1, 8)), rtol=1e-9)
-        assert np.isnan(answer["teacher_params"]).all() and (np.diff(answer["loss"], axis=0) < 0).all()
+        assert (
+            np.isnan(answer["teacher_params"]).all() and (np.diff(answer["student_loss"], axis=0) < 0).all()
+        )
 
 
 def test_the_best_supervised_size_is_chinchillas_formula():
     """N = G (C/6)^a, a = beta / (alpha + beta), for the Chinchilla law at 6ND (arXiv 2203.15556, Eq. 4)."""
     known = published("besiroglu")
     p = known.parameters
-    answer = solved(
-        *(BEST_CASE, BUDGETS), parameters=p, model=SIX_ND, bounds=PAPER_BOUNDS, law=known.law, supervised=True
-    )
+    answer = solved(SUPERVISED_TRAINING, BUDGETS, parameters=p, model=SIX_ND, law=known.law)
     total = p["alpha"] + p["beta"]
     G = (p["alpha"] * p["A"] / (p["beta"] * p["B"])) ** (1 / total)
     expected = G * (BUDGETS / 6) ** (p["beta"] / total)
