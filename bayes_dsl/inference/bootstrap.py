@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,8 +12,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayes_dsl.errors import Fault, InputError
+from bayes_dsl.inference.borrowed import Residuals, curvature_fits, parabola, shared_at
 from bayes_dsl.inference.intervals import interval
-from bayes_dsl.inference.least_squares import Minima, curvature_fits, minimise
+from bayes_dsl.inference.least_squares import Minima, minimise
 from bayes_dsl.inference.point_fit import PointFit, parameters_at, position_of, problem
 from bayes_dsl.laws.base import Law
 
@@ -20,6 +22,10 @@ REPLICATES = 4096
 MAX_ITERATIONS = 300
 # Iterations with the fit's own second derivatives, before each refit takes its own.
 SHARED_ITERATIONS = 30
+# Iterations before that, on residuals of second order.
+PARABOLA_ITERATIONS = 7
+# Enough for most refits after that.
+FIRST_ROUND = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -115,11 +121,15 @@ def bootstrap(
     residuals, data = problem(fit.law, fit.rows)
     counts = _counts(fit, replicates, seed)
     start = position_of(fit.law, fit.rows, fit.parameters)
-    starts = np.tile(start, (replicates, 1))
-    position, objective = starts.copy(), np.full(replicates, np.inf)
+    position, objective = np.tile(start, (replicates, 1)), np.full(replicates, np.inf)
     converged = np.zeros(replicates, dtype=bool)
-    shared = min(SHARED_ITERATIONS, max_iterations) if curvature_fits(fit.n_rows, len(start)) else 0
-    for budget, curvature_at in ((shared, start), (max_iterations - shared, None)):
+    left_over, shared = max_iterations, 0
+    if curvature_fits(fit.n_rows, len(start)):
+        if max_iterations > PARABOLA_ITERATIONS:
+            position = _by_parabolas(residuals, data, start, counts, fit.delta)
+            left_over -= PARABOLA_ITERATIONS
+        shared = min(SHARED_ITERATIONS, left_over)
+    for budget, curvature_at in ((shared, start), (left_over - shared, None)):
         left = np.flatnonzero(~converged)
         if budget <= 0 or not len(left):
             continue
@@ -132,6 +142,7 @@ def bootstrap(
             max_iterations=budget,
             curvature_at=curvature_at,
             cold=False,
+            first_round=min(FIRST_ROUND, budget),
         )
         position[left], objective[left] = ended.position, ended.objective
         converged[left] = ended.converged
@@ -142,6 +153,24 @@ def bootstrap(
         converged=converged,
         seed=seed,
     )
+
+
+def _by_parabolas(
+    residuals: Residuals, data: Any, start: np.ndarray, counts: np.ndarray, delta: float
+) -> np.ndarray:
+    """Where each refit would end were its residuals of second order about the fit: a start close to its end."""
+    nearby = shared_at(residuals, start, data)
+    return minimise(
+        parabola,
+        nearby,
+        starts=np.tile(start, (len(counts), 1)),
+        weights=counts,
+        delta=delta,
+        max_iterations=PARABOLA_ITERATIONS,
+        curvature_at=start,
+        cold=False,
+        first_round=PARABOLA_ITERATIONS,
+    ).position
 
 
 def _counts(fit: PointFit, replicates: int, seed: int) -> np.ndarray:

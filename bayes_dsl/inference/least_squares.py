@@ -11,8 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-Residuals = Callable[[jax.Array, Any], jax.Array]
-"""`residuals(position, data)`: (p,) and a tree of arrays to (n,), the residuals that should be small."""
+from bayes_dsl.inference.borrowed import Residuals, Shared, curvatures, shared_at
 
 # Of one fit inside a compiled block, of all fits as NumPy arrays between blocks.
 type Array = Any
@@ -23,7 +22,6 @@ ITERATIONS_A_ROUND = 2
 MOST_FITS_A_BLOCK = 256
 FEW_FITS = 32
 ROWS_A_BLOCK = 2**16
-LARGEST_CURVATURE = 10_000_000
 # Of the secant curvature's diagonal, so that a flat direction is no fault of rounding.
 JITTER = 1e-10
 BLEND_FAR, BLEND_NEAR = 5.0, 1e-2
@@ -69,6 +67,7 @@ def minimise(
     max_iterations: int,
     curvature_at: np.ndarray | None = None,
     cold: bool = True,
+    first_round: int = ITERATIONS_A_ROUND,
 ) -> Minima:
     """Minimise sum_i weight_i Huber_delta(residual_i) for every row of `starts` and `weights`.
 
@@ -92,28 +91,34 @@ def minimise(
     max_iterations : int
         Evaluations of residuals and derivatives that each fit may use (rounded up to a multiple of two).
     curvature_at : ndarray, shape (p,), optional
-        Position whose second derivatives of the residuals serve every fit, where the starts are close to it:
-        a third of the cost. The gradient is exact all the same, hence the minima are, too.
+        Position whose derivatives of the residuals make every fit's curvature, where the starts are close to
+        it: a fifth of the cost. The gradient is exact all the same, hence the minima are, too.
     cold : bool
         Whether the starts are far from their minima.
+    first_round : int
+        Iterations that every fit makes before those that have converged are left out for the first time.
     """
     with jax.enable_x64(True):
-        shared = None if curvature_at is None else _curvature(residuals)(jnp.asarray(curvature_at), data)
+        data = jax.tree.map(jnp.asarray, data)
+        shared = None if curvature_at is None else shared_at(residuals, curvature_at, data)
         advance = _advance(residuals, shared is None)
         state = _start(starts, BLEND_FAR if cold else BLEND_NEAR)
         used = np.zeros(len(starts), dtype=np.int64)
-        size = _fits_a_block(len(starts), weights.shape[1])
-        left = np.arange(len(starts))
+        left, iterations = np.arange(len(starts)), first_round
+        known = shared is not None and bool(np.all(starts == curvature_at))
         while len(left) and used.max() < max_iterations:
+            size = _fits_a_block(len(left), weights.shape[1])
             for block in (left[at : at + size] for at in range(0, len(left), size)):
                 rows = np.resize(block, size)
-                part = Descent(*(jnp.asarray(array[rows]) for array in state))
-                weight = jnp.asarray(weights[rows], dtype=jnp.float64)
-                moved = advance(part, weight, data, shared, jnp.asarray(delta, jnp.float64))
+                part = Descent(*(array[rows] for array in state))
+                if known:
+                    part = _begin(part, weights[rows], shared, delta)
+                moved = advance(part, weights[rows], data, shared, delta, iterations - known)
                 for array, new in zip(state, moved, strict=True):
                     array[block] = np.asarray(new)[: len(block)]
-                used[block] += ITERATIONS_A_ROUND
+                used[block] += iterations
             left = left[~state.converged[left]]
+            known, iterations = False, ITERATIONS_A_ROUND
     return Minima(
         position=np.asarray(state.position),
         objective=np.asarray(state.objective),
@@ -122,16 +127,11 @@ def minimise(
     )
 
 
-def curvature_fits(rows: int, parameters: int) -> bool:
-    """Whether the second derivatives of every residual are small enough to be kept."""
-    return rows * parameters**2 <= LARGEST_CURVATURE
-
-
 def _fits_a_block(fits: int, rows: int) -> int:
     """One of few sizes, since each is compiled apart."""
     most = max(1, min(MOST_FITS_A_BLOCK, ROWS_A_BLOCK // max(rows, 1)))
     size = 1 << (most.bit_length() - 1)
-    return min(size, FEW_FITS) if fits <= 2 * FEW_FITS else size
+    return min(size, FEW_FITS) if fits <= size // 2 else size
 
 
 def _start(starts: np.ndarray, blend: float) -> Descent:
@@ -148,25 +148,38 @@ def _start(starts: np.ndarray, blend: float) -> Descent:
     )
 
 
-@functools.cache
-def _curvature(residuals: Residuals) -> Callable[[jax.Array, Any], jax.Array]:
-    """Second derivatives of every residual, (n, p, p)."""
-    return jax.jit(jax.jacfwd(jax.jacfwd(residuals)))
+@jax.jit
+def _begin(part: Descent, weights: jax.Array, shared: Shared, delta: jax.Array) -> Descent:
+    """The first step of fits that start where the derivatives were taken: the same residuals serve them all."""
+
+    def one(fit: Descent, weight: jax.Array) -> Descent:
+        weight = weight.astype(jnp.float64)
+        pull, secant, newton = curvatures(shared.residual, weight, shared.position, shared, delta)
+        objective = jnp.dot(weight, huber(shared.residual, delta))
+        tried = (objective, pull @ shared.slopes, secant, newton)
+        return _decide(fit, tried, jnp.sum(weight) * delta**2)
+
+    begun: Descent = jax.vmap(one)(part, weights)
+    return begun
 
 
 @functools.cache
 def _advance(residuals: Residuals, exact: bool) -> Callable[..., Descent]:
     """A compiled round of iterations for a block of fits."""
 
-    def one(fit: Descent, weight: jax.Array, data: Any, shared: Any, delta: jax.Array) -> Descent:
+    def one(
+        fit: Descent, weight: jax.Array, data: Any, shared: Any, delta: jax.Array, iterations: jax.Array
+    ) -> Descent:
+        weight = weight.astype(jnp.float64)
+
         def iterate(_: int, fit: Descent) -> Descent:
             tried = _evaluate(residuals, exact, fit.trial, weight, data, shared, delta)
             return _decide(fit, tried, jnp.sum(weight) * delta**2)
 
-        ended: Descent = jax.lax.fori_loop(0, ITERATIONS_A_ROUND, iterate, fit)
+        ended: Descent = jax.lax.fori_loop(0, iterations, iterate, fit)
         return ended
 
-    compiled: Callable[..., Descent] = jax.jit(jax.vmap(one, in_axes=(0, 0, None, None, None)))
+    compiled: Callable[..., Descent] = jax.jit(jax.vmap(one, in_axes=(0, 0, None, None, None, None)))
     return compiled
 
 
@@ -184,26 +197,24 @@ def _evaluate(
     def model(at: jax.Array) -> jax.Array:
         return residuals(at, data)
 
+    if not exact:
+        r, pullback = jax.vjp(model, position)
+        pull, secant, newton = curvatures(r, weight, position, shared, delta)
+        return jnp.dot(weight, huber(r, delta)), pullback(pull)[0], secant, newton
     r, tangent = jax.linearize(model, position)
     jacobian = jax.vmap(tangent)(jnp.eye(position.shape[0], dtype=position.dtype))
     size = jnp.abs(r)
     inside = size <= delta
     pull = weight * jnp.clip(r, -delta, delta)
-    if exact:
-        bend = jax.hessian(lambda at: jnp.dot(jax.lax.stop_gradient(pull), model(at)))(position)
-        slopes = jacobian
-    else:
-        bend = jnp.tensordot(pull, shared, axes=1)
-        # A curvature that is borrowed anyway need not be summed in float64; the gradient is.
-        slopes = jacobian.astype(jnp.float32)
-    secant = _gram(slopes, weight * jnp.where(inside, 1.0, delta / size))
-    newton = _gram(slopes, weight * inside) + bend
+    bend = jax.hessian(lambda at: jnp.dot(jax.lax.stop_gradient(pull), model(at)))(position)
+    secant = _gram(jacobian, weight * jnp.where(inside, 1.0, delta / size))
+    newton = _gram(jacobian, weight * inside) + bend
     return jnp.dot(weight, huber(r, delta)), jacobian @ pull, secant, newton
 
 
 def _gram(slopes: jax.Array, weight: jax.Array) -> jax.Array:
-    """sum_i weight_i slope_i slope_i', (p, p), in the slopes' precision."""
-    return ((slopes * weight.astype(slopes.dtype)) @ slopes.T).astype(weight.dtype)
+    """sum_i weight_i slope_i slope_i', (p, p)."""
+    return (slopes * weight) @ slopes.T
 
 
 def _decide(fit: Descent, tried: tuple[jax.Array, ...], scale: jax.Array) -> Descent:
