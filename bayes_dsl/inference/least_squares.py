@@ -104,10 +104,10 @@ def minimise(
         advance = _advance(residuals, shared is None)
         state = _start(starts, BLEND_FAR if cold else BLEND_NEAR)
         used = np.zeros(len(starts), dtype=np.int64)
+        size = _fits_a_block(len(starts), weights.shape[1])
         left, iterations = np.arange(len(starts)), first_round
         known = shared is not None and bool(np.all(starts == curvature_at))
         while len(left) and used.max() < max_iterations:
-            size = _fits_a_block(len(left), weights.shape[1])
             for block in (left[at : at + size] for at in range(0, len(left), size)):
                 rows = np.resize(block, size)
                 part = Descent(*(array[rows] for array in state))
