@@ -17,10 +17,11 @@ from bayes_dsl.cli.decision_keys import (
     RecommendedKeys,
 )
 from bayes_dsl.cli.json_keys import LossKeys
-from bayes_dsl.cli.output import interval_in_words, print_json, say, say_all, show_table
-from bayes_dsl.costs.flops import CostModel
+from bayes_dsl.cli.output import interval_in_words, percent, print_json, say, say_all, show_table
+from bayes_dsl.costs.flops import check_counting
 from bayes_dsl.costs.scenarios import Scenario
-from bayes_dsl.decisions.allocation import Allocations, optimal_allocations
+from bayes_dsl.decisions.allocation import Allocations, least_budget, optimal_allocations
+from bayes_dsl.decisions.basis import Basis, basis_of
 from bayes_dsl.decisions.bounds import Bounds
 from bayes_dsl.decisions.plans import Plan, plan_losses
 from bayes_dsl.decisions.recommended import Recommendation, Rule, recommended_allocation
@@ -36,6 +37,9 @@ PURPOSES = {
     "teacher_training": "the teacher's training",
     "serving": "serving",
 }
+
+# A cost this close to the budget, as a share of it, is the budget.
+SPENT = 1e-3
 
 
 def allocate_budget(
@@ -56,23 +60,25 @@ def allocate_budget(
     """Recommend a split for every budget and student; `asked(posterior)` gives scenario, cost and bounds."""
     posterior = Posterior.load(path)
     posterior.require_healthy(accept_unhealthy)
-    check_same_counting(posterior.counting, counting)
+    counting = check_same_counting(posterior.counting, counting)
     scenario, cost, bounds = asked(posterior)
+    basis = basis_of(posterior, cost_model=cost, bounds=bounds, accept_unhealthy=True)
+    check_counting(basis.cost, counting)
+    problems = [(budget, student) for student in (students or (None,)) for budget in budgets]
+    require_budgets(basis, scenario, problems)
     reports = [
         report_of(
             posterior,
+            basis,
             scenario,
             budget=budget,
             student=student,
-            cost=cost,
-            bounds=bounds,
             within=within,
             rule=rule,
             prob=prob,
             kind=kind,
         )
-        for student in (students or (None,))
-        for budget in budgets
+        for budget, student in problems
     ]
     if as_json:
         print_json(reports[0] if len(reports) == 1 else reports)
@@ -81,14 +87,22 @@ def allocate_budget(
         show_allocation(report, scenario, quiet=quiet)
 
 
+def require_budgets(basis: Basis, scenario: Scenario, problems: Sequence[tuple[float, float | None]]) -> None:
+    """Refuse budgets that are too small before the first is split; every one is listed."""
+    basis.require(scenario)
+    budgets = np.array([budget for budget, _ in problems])
+    free = any(student is None for _, student in problems)
+    sizes = None if free else np.array([student for _, student in problems], dtype=np.float64)
+    least_budget(basis, scenario, budgets, sizes)
+
+
 def report_of(
     posterior: Posterior,
+    basis: Basis,
     scenario: Scenario,
     *,
     budget: float,
     student: float | None,
-    cost: CostModel | None,
-    bounds: Bounds,
     within: float,
     rule: Rule,
     prob: float,
@@ -96,25 +110,9 @@ def report_of(
 ) -> AllocateKeys:
     """The recommended split of one budget, and where the best one lies."""
     chosen = recommended_allocation(
-        posterior,
-        scenario,
-        budget_flops=budget,
-        student_params=student,
-        cost_model=cost,
-        bounds=bounds,
-        within=within,
-        rule=rule,
-        accept_unhealthy=True,
+        basis, scenario, budget_flops=budget, student_params=student, within=within, rule=rule
     )
-    optima = optimal_allocations(
-        posterior,
-        scenario,
-        budget_flops=budget,
-        student_params=student,
-        cost_model=cost,
-        bounds=bounds,
-        accept_unhealthy=True,
-    )
+    optima = optimal_allocations(basis, scenario, budget_flops=budget, student_params=student)
     question = forecast_question(chosen.plan)
     expected = expected_loss(posterior, **question)
     return AllocateKeys(
@@ -134,9 +132,9 @@ def report_of(
         bounds_hit=[BoundHitKeys(quantity=h.quantity, side=h.side, value=h.value) for h in chosen.bounds_hit],
         optimal=ranges_of(optima, prob=prob, kind=kind),
         rule=rule,
-        search={"params": bounds.params, "tokens": bounds.tokens},
+        search=search_of(basis.bounds),
         health=health_of(posterior),
-        notes=[chosen.basis.cost.describe(), scenario.describe(), *chosen.basis.notes],
+        notes=notes_of(posterior, basis, scenario),
         warnings=list(expected.warnings),
     )
 
@@ -156,10 +154,36 @@ def ranges_of(optima: Allocations, *, prob: float, kind: str) -> dict[str, Range
     frame = optima.interval(prob=prob, kind=kind)
     return {
         str(row["quantity"]): RangeKeys(
-            median=row["median"], lower=row["lower"], upper=row["upper"], prob=prob, kind=kind
+            median=row["median"],
+            lower=row["lower"],
+            upper=row["upper"],
+            prob=prob,
+            kind=kind,
+            at_bound=row["at_bound"],
         )
         for row in frame.to_dict("records")
     }
+
+
+def search_of(bounds: Bounds) -> dict[str, tuple[float, float]]:
+    """Where each quantity is searched, the caps included."""
+    return {
+        "student_params": bounds.student_params,
+        "student_tokens": bounds.student_tokens,
+        "teacher_params": bounds.params,
+        "teacher_tokens": bounds.teacher_tokens,
+    }
+
+
+def notes_of(posterior: Posterior, basis: Basis, scenario: Scenario) -> list[str]:
+    """What a token costs, what is charged, and what was assumed because nobody stated it."""
+    notes = [basis.cost.describe(), scenario.describe(), *basis.notes]
+    if basis.cost.counting is not None and posterior.counting is None:
+        notes.append(
+            f"the table {posterior.table.source} does not say whether params count the embeddings; "
+            f"taken as {basis.cost.counting}, for which the cost model {basis.cost.name} is made"
+        )
+    return notes
 
 
 def _teacher_loss(posterior: Posterior, chosen: Recommendation) -> float | None:
@@ -180,7 +204,7 @@ def show_allocation(report: AllocateKeys, scenario: Scenario, *, quiet: bool) ->
     rows = []
     for name in names:
         shown = _shown(getattr(chosen, name), name, report)
-        ranges = _range(report.near_optimal.ranges.get(name)), _range(_ends(optimal.get(name)))
+        ranges = _range(report.near_optimal.ranges.get(name)), _optima(optimal.get(name))
         given = name == "student_params" and name not in report.near_optimal.ranges
         rows.append((name.replace("_", " "), shown, *(("given", "") if given else ranges)))
     within = report.near_optimal.within_nats
@@ -204,8 +228,11 @@ def show_allocation(report: AllocateKeys, scenario: Scenario, *, quiet: bool) ->
         say_all("Notes", report.notes)
 
 
-def _ends(interval: RangeKeys | None) -> tuple[float, float] | None:
-    return None if interval is None else (interval.lower, interval.upper)
+def _optima(best: RangeKeys | None) -> str:
+    if best is None:
+        return _range(None)
+    at_bound = f" ({percent(round(best.at_bound, 2))} at a bound)" if best.at_bound else ""
+    return f"{_range((best.lower, best.upper))}{at_bound}"
 
 
 def _range(ends: tuple[float, float] | None) -> str:
@@ -228,4 +255,9 @@ def _left_open(report: AllocateKeys) -> list[str]:
         "that number is the bound's, not the law's"
         for hit in report.bounds_hit
     ]
+    unspent = report.budget_flops - report.recommended.cost_flops
+    if unspent > SPENT * report.budget_flops:
+        lines.append(
+            f"{format_quantity(unspent)} FLOPs of the budget are not spent: no split within the bounds needs them"
+        )
     return lines

@@ -30,6 +30,7 @@ for verb in (
     posterior_verbs.summary,
     posterior_verbs.forecast,
     decision_verbs.allocate,
+    decision_verbs.compare,
     posterior_verbs.score,
 ):
     app.command()(verb)

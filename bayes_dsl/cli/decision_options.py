@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 import typer
@@ -10,6 +11,14 @@ ScenarioName = Literal[
     "best-case", "teacher-inference", "teacher-pretraining", "pretraining-and-inference", "supervised"
 ]
 CostName = Literal["paper", "6ND", "table"]
+RuleName = Literal["mean", "quantile", "minimax-regret"]
+
+
+def _distance(value: float) -> float:
+    if not 0 < value < math.inf:
+        raise typer.BadParameter(f"{value:g} is no finite number above 0; write 0.005 for 0.005 nats")
+    return value
+
 
 BudgetOption = Annotated[
     list[str],
@@ -82,4 +91,24 @@ MaxTokensOption = Annotated[
 ]
 MaxTeacherTokensOption = Annotated[
     str | None, typer.Option(metavar="TOKENS", show_default=False, help="The most tokens for the teacher.")
+]
+WithinOption = Annotated[
+    float,
+    typer.Option(
+        metavar="NATS", callback=_distance, help="How much worse a split may be to count as nearly as good."
+    ),
+]
+RuleOption = Annotated[
+    RuleName,
+    typer.Option(
+        metavar="mean|quantile|minimax-regret",
+        help="What is made least: the mean loss, its 90 % quantile, or the largest regret over the draws.",
+    ),
+]
+CrossoverOption = Annotated[
+    bool,
+    typer.Option(
+        "--crossover",
+        help="Find the budget, and the number of students sharing a teacher, at which the two meet.",
+    ),
 ]

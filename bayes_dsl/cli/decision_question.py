@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from bayes_dsl.costs.flops import CostModel, cost_model
@@ -10,11 +11,11 @@ from bayes_dsl.costs.scenarios import scenario as scenario_of
 from bayes_dsl.decisions.bounds import Bounds, bounds_of
 from bayes_dsl.errors import Fault, InputError
 from bayes_dsl.inference.posterior import Posterior
-from bayes_dsl.runs.quantities import parse_quantity
+from bayes_dsl.runs.quantities import format_quantity, parse_quantity
 
 
 def numbers(
-    texts: Mapping[str, str | None] | Mapping[str, Sequence[str]], verb: str
+    texts: Mapping[str, str | None] | Mapping[str, str | Sequence[str] | None], verb: str
 ) -> dict[str, list[float]]:
     """Quantities as people write them, by flag; every fault at once."""
     faults: list[Fault] = []
@@ -28,6 +29,30 @@ def numbers(
     if faults:
         raise InputError(faults)
     return found
+
+
+def check_sizes(found: Mapping[str, Sequence[float]], verb: str) -> None:
+    """Refuse students that are larger than what can be served.
+
+    Raises
+    ------
+    InputError
+        A `--student` is above `--max-student`; every one is listed.
+    """
+    most = min(found.get("--max-student", ()), default=math.inf)
+    faults = [
+        Fault(
+            where=verb,
+            what="--student",
+            value=format_quantity(size),
+            rule=f"--max-student is {format_quantity(most)}",
+            remedy="Ask for a smaller student, or leave --max-student out",
+        )
+        for size in found.get("--student", ())
+        if size > most
+    ]
+    if faults:
+        raise InputError(faults)
 
 
 def scenario_asked(

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
-
-import typer
+from typing import Any
 
 from bayes_dsl.cli.decision_options import (
     BudgetOption,
     CostOption,
+    CrossoverOption,
     LogitsOption,
     MaxStudentOption,
     MaxTeacherTokensOption,
     MaxTokensOption,
     PretrainingOption,
+    RuleOption,
     ScenarioOption,
     ServingOption,
     StoredOption,
     StudentOption,
     StudentsOption,
+    WithinOption,
 )
 from bayes_dsl.cli.options import (
     AcceptOption,
@@ -45,16 +46,8 @@ def allocate(
     max_student: MaxStudentOption = None,
     max_tokens: MaxTokensOption = None,
     max_teacher_tokens: MaxTeacherTokensOption = None,
-    within: Annotated[
-        float, typer.Option(metavar="NATS", help="How much worse a split may be to count as nearly as good.")
-    ] = 0.005,
-    rule: Annotated[
-        Literal["mean", "quantile", "minimax-regret"],
-        typer.Option(
-            metavar="mean|quantile|minimax-regret",
-            help="What is made least: the mean loss, its 90 % quantile, or the largest regret over the draws.",
-        ),
-    ] = "mean",
+    within: WithinOption = 0.005,
+    rule: RuleOption = "mean",
     counting: CountingOption = None,
     prob: ProbOption = 0.9,
     kind: KindOption = "eti",
@@ -70,12 +63,26 @@ def allocate(
     optimal, rule, search, health, notes, warnings. With several budgets or students it is a list.
     """
     from bayes_dsl.cli.allocate import allocate_budget
-    from bayes_dsl.cli.decision_question import bounds_asked, cost_asked, numbers, scenario_asked
+    from bayes_dsl.cli.decision_question import (
+        bounds_asked,
+        check_sizes,
+        cost_asked,
+        numbers,
+        scenario_asked,
+    )
 
     found = numbers(
-        {"--budget": budget, "--student": student or (), "--serving": [serving] if serving else ()},
+        {
+            "--budget": budget,
+            "--student": student,
+            "--serving": serving,
+            "--max-student": max_student,
+            "--max-tokens": max_tokens,
+            "--max-teacher-tokens": max_teacher_tokens,
+        },
         "allocate",
     )
+    check_sizes(found, "allocate")
 
     def asked(loaded: Any) -> Any:
         return (
@@ -100,6 +107,78 @@ def allocate(
         counting=counting,
         within=within,
         rule=rule,
+        prob=prob,
+        kind=kind,
+        accept_unhealthy=accept_unhealthy,
+        as_json=json,
+        quiet=quiet,
+    )
+
+
+def compare(
+    posterior: PosteriorArgument,
+    budget: BudgetOption,
+    student: StudentOption = None,
+    scenario: ScenarioOption = None,
+    cost: CostOption = None,
+    logits: LogitsOption = None,
+    pretraining: PretrainingOption = None,
+    students: StudentsOption = 1,
+    stored_logits: StoredOption = False,
+    serving: ServingOption = None,
+    max_student: MaxStudentOption = None,
+    max_tokens: MaxTokensOption = None,
+    max_teacher_tokens: MaxTeacherTokensOption = None,
+    crossover: CrossoverOption = False,
+    counting: CountingOption = None,
+    prob: ProbOption = 0.9,
+    kind: KindOption = "eti",
+    accept_unhealthy: AcceptOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Say whether to distil or just to train, at equal total compute.
+
+    Without --scenario all four of them are compared. Every plan is judged on the same draws.
+
+    --json prints a list; its keys: scenario, budget_flops, student_params, probability,
+    probability_if_known, difference, distilled, supervised, crossover, break_even_students, cost_model,
+    health, notes, warnings.
+    """
+    from bayes_dsl.cli.compare import compare_plans
+    from bayes_dsl.cli.decision_question import bounds_asked, check_sizes, cost_asked, numbers, scenario_asked
+    from bayes_dsl.costs.scenarios import SCENARIOS
+
+    found = numbers(
+        {"--budget": budget, "--student": student, "--serving": serving, "--max-student": max_student},
+        "compare",
+    )
+    check_sizes(found, "compare")
+
+    def asked(loaded: Any) -> Any:
+        names = [one.name for one in SCENARIOS] if scenario is None else [scenario]
+        scenarios = [
+            scenario_asked(
+                loaded,
+                name,
+                logits=logits,
+                pretraining=pretraining,
+                students=students,
+                stored_logits=stored_logits,
+                serving_tokens=found.get("--serving", [0.0])[0],
+            )
+            for name in names
+        ]
+        bounds = bounds_asked(loaded, max_student, max_tokens, max_teacher_tokens, "compare")
+        return scenarios, cost_asked(loaded, cost), bounds
+
+    compare_plans(
+        posterior,
+        budgets=found["--budget"],
+        students=found.get("--student", []),
+        asked=asked,
+        crossover=crossover,
+        counting=counting,
         prob=prob,
         kind=kind,
         accept_unhealthy=accept_unhealthy,

@@ -1,4 +1,4 @@
-"""How far the sampling is and how long it still takes, on stderr and only where somebody watches."""
+"""How far long work is and how long it still takes, on stderr and only where somebody watches."""
 
 from __future__ import annotations
 
@@ -24,6 +24,19 @@ def sampling_progress(*, wanted: bool) -> Iterator[Report]:
     There is no bar where nobody watches: not wanted, or stderr is no terminal. After Ctrl-C the next
     call raises `KeyboardInterrupt` in whatever thread makes it, so that no chain samples on.
     """
+    with _bar("compiling", "sampling", wanted=wanted) as report:
+        yield report
+
+
+@contextmanager
+def problem_progress(what: str, *, wanted: bool) -> Iterator[Report]:
+    """The same for work that is done problem by problem, under its own name."""
+    with _bar(what, what, wanted=wanted) as report:
+        yield report
+
+
+@contextmanager
+def _bar(first: str, then: str, *, wanted: bool) -> Iterator[Report]:
     with _interruptible() as check:
         if not wanted or not sys.stderr.isatty():
             yield lambda done, total: check()
@@ -37,11 +50,11 @@ def sampling_progress(*, wanted: bool) -> Iterator[Report]:
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("compiling", total=None)
+            task = progress.add_task(first, total=None)
 
             def report(done: int, total: int) -> None:
                 check()
-                progress.update(task, description="sampling", completed=done, total=total)
+                progress.update(task, description=then, completed=done, total=total)
 
             yield report
 

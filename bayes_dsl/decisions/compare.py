@@ -16,7 +16,7 @@ from bayes_dsl.decisions.basis import Basis, basis_of, positive
 from bayes_dsl.decisions.bounds import Bounds
 from bayes_dsl.decisions.choice import GRID_DRAWS
 from bayes_dsl.decisions.plans import Plan, plan_losses
-from bayes_dsl.decisions.recommended import recommended_allocation
+from bayes_dsl.decisions.recommended import recommended_plan
 from bayes_dsl.errors import Fault, InputError
 from bayes_dsl.inference.intervals import interval
 from bayes_dsl.inference.posterior import Posterior
@@ -224,7 +224,7 @@ def problems(
 
 def recommended(basis: Basis, scenario: Scenario, budget: float, size: float | None) -> Plan:
     """The plan of least expected loss on a basis."""
-    return recommended_allocation(basis, scenario, budget_flops=budget, student_params=size).plan
+    return recommended_plan(basis, scenario, budget_flops=budget, student_params=size)
 
 
 def known_difference(

@@ -129,17 +129,7 @@ def recommended_allocation(
         See `basis_of` and `Basis.require`.
     """
     basis = basis_of(posterior, cost_model=cost_model, bounds=bounds, accept_unhealthy=accept_unhealthy)
-    basis.require(scenario)
-    budget = float(positive("budget_flops", budget_flops)[0])
-    size = None if student_params is None else float(positive("student_params", student_params)[0])
-    sizes = None if size is None else np.full(1, size)
-    least_budget(basis, scenario, np.full(1, budget), sizes)
-    choice = Choice(basis=basis, scenario=scenario, budget=budget, student_params=size)
-    # Regret is counted at every draw; for a start the optima of some of them are enough.
-    judged = basis if rule == "minimax-regret" else basis.thinned(GRID_DRAWS)
-    optima = quantities(solve(judged, scenario, np.full(1, budget), sizes))
-    score = _score(rule, quantile, optima["student_loss"][:, 0])
-    point = _search(choice, optima, rule, quantile, score)
+    choice, point = _chosen(basis, scenario, budget_flops, student_params, rule, quantile)
     plan = choice.plan(point)
     parts = scenario.parts(
         basis.cost,
@@ -152,7 +142,7 @@ def recommended_allocation(
     return Recommendation(
         scenario=scenario,
         basis=basis,
-        budget_flops=budget,
+        budget_flops=choice.budget,
         plan=plan,
         losses=choice.losses(point[None])[0],
         parts={name: float(part) for name, part in parts.items()},
@@ -161,6 +151,43 @@ def recommended_allocation(
         bounds_hit=_bounds_hit(choice, plan),
         rule=rule,
     )
+
+
+def recommended_plan(
+    basis: Basis,
+    scenario: Scenario,
+    *,
+    budget_flops: float,
+    student_params: float | None = None,
+    rule: Rule = "mean",
+    quantile: float = 0.9,
+) -> Plan:
+    """The plan of `recommended_allocation` alone, for whoever needs many."""
+    choice, point = _chosen(basis, scenario, budget_flops, student_params, rule, quantile)
+    return choice.plan(point)
+
+
+def _chosen(
+    basis: Basis,
+    scenario: Scenario,
+    budget_flops: float,
+    student_params: float | None,
+    rule: Rule,
+    quantile: float,
+) -> tuple[Choice, np.ndarray]:
+    basis.require(scenario)
+    budget = float(positive("budget_flops", budget_flops)[0])
+    size = None if student_params is None else float(positive("student_params", student_params)[0])
+    sizes = None if size is None else np.full(1, size)
+    least_budget(basis, scenario, np.full(1, budget), sizes)
+    choice = Choice(basis=basis, scenario=scenario, budget=budget, student_params=size)
+    if not choice.names:
+        return choice, np.zeros(0)
+    # Regret is counted at every draw; for a start the optima of some of them are enough.
+    judged = basis if rule == "minimax-regret" else basis.thinned(GRID_DRAWS)
+    optima = quantities(solve(judged, scenario, np.full(1, budget), sizes))
+    score = _score(rule, quantile, optima["student_loss"][:, 0])
+    return choice, _search(choice, optima, rule, quantile, score)
 
 
 def _score(rule: str, quantile: float, best: np.ndarray) -> Summary:
@@ -187,8 +214,6 @@ def _search(
     choice: Choice, optima: dict[str, np.ndarray], rule: Rule, quantile: float, score: Summary
 ) -> np.ndarray:
     """The best point: from the best of a grid and from the middle of the draws' optima, by Nelder-Mead."""
-    if not choice.names:
-        return np.zeros(0)
     box = choice.box()
     low, high = np.array(box).T
     middle = np.array([np.median(np.log(optima[name][:, 0])) for name in choice.names])
