@@ -63,3 +63,11 @@ def posterior_file(small_posterior: Posterior, tmp_path_factory: pytest.TempPath
     path = tmp_path_factory.mktemp("cli") / "small.nc"
     small_posterior.save(path)
     return path
+
+
+@pytest.fixture(scope="session")
+def distilled_file(small_distilled: Posterior, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small posterior of the distillation law as a file; it did not pass its health gate."""
+    path = tmp_path_factory.mktemp("cli") / "distilled.nc"
+    small_distilled.save(path)
+    return path
