@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from bayes_dsl.cli.progress import sampling_progress
+from bayes_dsl.cli.progress import problem_progress, sampling_progress
 from tests.architecture.source import ROOT
 
 
@@ -47,7 +47,7 @@ def test_an_interrupt_stops_the_chains() -> None:
 def test_a_second_interrupt_ends_the_process_at_once() -> None:
     script = """
 import signal, threading
-from bayes_dsl.cli.progress import sampling_progress
+from bayes_dsl.cli.progress import problem_progress, sampling_progress
 with sampling_progress(wanted=False):
     try:
         signal.raise_signal(signal.SIGINT)
@@ -59,3 +59,14 @@ with sampling_progress(wanted=False):
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 130
     assert done.stderr == "\nbayes-dsl: ended at once.\n"
+
+
+def test_other_work_is_called_by_its_own_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
+    with problem_progress("best-case", wanted=True) as report:
+        report(1, 2)
+    assert "best-case" in capsys.readouterr().err
