@@ -20,7 +20,7 @@ ValueAndSlope = Callable[[jax.Array], tuple[jax.Array, jax.Array]]
 
 GOLDEN = (5.0**0.5 - 1.0) / 2.0
 # A basin is left where the slopes at its ends promise no more than this, in the unit of the values.
-ENOUGH = 1e-8
+ENOUGH = 1e-7
 
 
 class Bracket(NamedTuple):

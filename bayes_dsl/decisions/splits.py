@@ -18,7 +18,7 @@ import jax.numpy as jnp
 
 from bayes_dsl.cores import workers
 from bayes_dsl.costs.flops import CostModel
-from bayes_dsl.decisions.search import brackets, golden_sections, in_turn, tangents
+from bayes_dsl.decisions.search import Bracket, brackets, golden_sections, in_turn, tangents
 from bayes_dsl.decisions.teachers import Box, Curve, cheapest_r, curve_of, elasticity, log_forward
 from bayes_dsl.inference.misfit import expected_log_loss
 from bayes_dsl.laws.base import Law, Values
@@ -27,11 +27,13 @@ Floats = jax.Array
 Paid = Literal["nothing", "logits", "training", "both"]
 
 # Points of the scan over teachers' losses: the capacity transition of plausible laws spans several.
-SCAN = 40
+SCAN = 24
 SIZE_SCAN = 64
 SIZE_SECTIONS = 28
 STEPS = 40
 BASINS = 2
+# Newton's steps towards the best shape of a teacher: to choose the basins, to search them, to report.
+COARSE, FINE, EXACT = 1, 3, 8
 # In nats for all of the least tokens: above any slope by which a stronger teacher could pay for too few.
 PUNISHMENT = 1e4
 
@@ -162,7 +164,7 @@ class _Search:
         def of(log_s: Floats) -> Floats:
             teachers = self.teachers(log_s)
             low, high = teachers.r
-            r = jax.lax.stop_gradient(self.shape(jax.lax.stop_gradient(teachers), log_N, 4))
+            r = jax.lax.stop_gradient(self.shape(jax.lax.stop_gradient(teachers), log_N, FINE))
             r = jnp.where(r >= high, high, jnp.where(r <= low, low, r))
             return self.objective(teachers, log_N, r)
 
@@ -170,12 +172,12 @@ class _Search:
 
     def best(self, scan: _Teachers, log_N: Floats) -> tuple[Floats, Floats]:
         """ln s of the best teacher and ln of its student's loss, (draw,), for students of `log_N`."""
-        found = brackets(scan.log_s, self.objective(scan, log_N, self.shape(scan, log_N, 4)), BASINS)
+        found = brackets(scan.log_s, self.objective(scan, log_N, self.shape(scan, log_N, COARSE)), BASINS)
         return tangents(lambda log_s: self.value_and_slope(log_s, log_N), found, STEPS)
 
     def split(self, log_s: Floats, log_N: Floats) -> Split:
         teachers = self.teachers(log_s)
-        r = self.shape(teachers, log_N, 8)
+        r = self.shape(teachers, log_N, EXACT)
         tokens, _ = self.student_tokens(teachers, r, log_N)
         (low_N, high_N), (low_D, high_D) = self.limits.teacher
         enough = tokens >= self.limits.student_tokens[0] * (1.0 - 1e-9)
@@ -231,6 +233,8 @@ def best_splits(
     scan = jnp.broadcast_to(jnp.linspace(low, high, SIZE_SCAN)[:, None, None], (SIZE_SCAN, *shape))
     flat = (SIZE_SCAN, shape[0] * shape[1])
     found = brackets(scan.reshape(flat), value(scan).reshape(flat), BASINS)
+    if not bool(jnp.any(found.point != found.point[:1])):
+        found = Bracket(*(field[:1] for field in found))
 
     def flatly(points: Floats) -> Floats:
         return value(points.reshape(*points.shape[:-1], *shape)).reshape(points.shape)

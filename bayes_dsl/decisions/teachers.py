@@ -107,7 +107,7 @@ def elasticity(cost: CostModel, log_params: Floats) -> Floats:
     return slope
 
 
-def cheapest_r(curve: Curve, cost: CostModel, log_s: Floats, *, steps: int = 4) -> Floats:
+def cheapest_r(curve: Curve, cost: CostModel, log_s: Floats, *, steps: int = 3) -> Floats:
     """Where F(N_T) D_T, the cost of training a teacher of this loss, is least: (beta / alpha) d ln F / d ln N = e^r."""
     base = jnp.log(curve.beta / curve.alpha)
     r = jnp.broadcast_to(base, jnp.broadcast_shapes(base.shape, log_s.shape))

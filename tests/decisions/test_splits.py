@@ -28,6 +28,8 @@ DRAWS = {
     name: value * np.exp(0.1 * np.random.default_rng(i).standard_normal(8))
     for i, (name, value) in enumerate(CORRECTED.parameters.items())
 }
+# Nats: a search ends a ten-millionth from its optimum, and the promise is a millionth.
+SLACK = 5e-7
 SHARE = st.one_of(st.just(0.0), st.floats(0.01, 1.0))
 PAYMENT = st.builds(
     lambda logits, pretraining, students, stored, serving: scenario(
@@ -80,7 +82,7 @@ def test_the_loss_is_that_of_the_law(paid):
 @ALL
 def test_more_budget_never_hurts(paid):
     loss = solved(paid, BUDGETS, 3e9, parameters=DRAWS)["student_loss"]
-    assert (np.diff(loss, axis=0) <= 1e-8).all()
+    assert (np.diff(loss, axis=0) <= SLACK).all()
 
 
 def test_a_free_teacher_is_never_worse_than_a_paid_one():
@@ -92,7 +94,7 @@ def test_a_free_teacher_is_never_worse_than_a_paid_one():
         (TEACHER_PRETRAINING, PRETRAINING_AND_INFERENCE),
     ]
     for less, more in cheaper:
-        assert (loss[less.name] <= loss[more.name] + 1e-8).all()
+        assert (loss[less.name] <= loss[more.name] + SLACK).all()
 
 
 @settings(max_examples=15, deadline=None)
@@ -100,7 +102,7 @@ def test_a_free_teacher_is_never_worse_than_a_paid_one():
 def test_more_students_make_a_teacher_cheaper(paid, log_budget, more):
     alone = solved(paid, 10**log_budget, 3e8, parameters=DRAWS)["student_loss"]
     shared = scenario("best-case", **_changes(paid), students=paid.students * more)
-    assert (solved(shared, 10**log_budget, 3e8, parameters=DRAWS)["student_loss"] <= alone + 1e-8).all()
+    assert (solved(shared, 10**log_budget, 3e8, parameters=DRAWS)["student_loss"] <= alone + SLACK).all()
 
 
 @ALL
@@ -112,7 +114,7 @@ def test_caps_are_respected_and_cost_something(paid):
     assert (answer["teacher_params"] <= 1e12 * (1 + 1e-12)).all()
     assert (answer["teacher_params"] >= 1e6 * (1 - 1e-12)).all()
     free = solved(paid, BUDGETS, 1e9, parameters=DRAWS)
-    assert (answer["student_loss"] >= free["student_loss"] - 1e-8).all()
+    assert (answer["student_loss"] >= free["student_loss"] - SLACK).all()
     assert (answer["student_loss"][-1] > free["student_loss"][-1]).all()
     sized = Bounds(params=(1e6, 1e12), tokens=(1e6, 1e15), student_params_cap=5e8)
     answer = solved(paid, BUDGETS[-3:], parameters=DRAWS, bounds=sized)

@@ -141,10 +141,19 @@ def slsqp(
     objective: Objective, start: np.ndarray, *, ftol: float = 1e-12, equality: bool = True, maxiter: int = 300
 ) -> tuple[float, np.ndarray, Any]:
     """ln L_S, where, and SciPy's own result of one start; the bill is met exactly at what is returned."""
+    last: tuple[bytes, float, np.ndarray] = (b"", 0.0, start)
+
+    def bill(x: np.ndarray) -> tuple[bytes, float, np.ndarray]:
+        # SciPy asks for value and gradient at the same point, one after the other.
+        nonlocal last
+        if x.tobytes() != last[0]:
+            last = (x.tobytes(), *objective.log_bill(x))
+        return last
+
     constraint = {
         "type": "eq" if equality else "ineq",
-        "fun": lambda x: -objective.log_bill(x)[0],
-        "jac": lambda x: -objective.log_bill(x)[1],
+        "fun": lambda x: -bill(x)[1],
+        "jac": lambda x: -bill(x)[2],
     }
     result = minimize(
         objective.log_loss,
