@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from bayes_dsl.inference.priors import Prior
 from bayes_dsl.laws.base import Law
 from bayes_dsl.runs.table import RunTable
 
+# Entries of a matrix of levels by rows; beyond them its products cost more than a scatter.
+LARGEST_MEMBER = 200_000
 # A slope of the noise needs tokens that differ; below this ratio it would only mirror its prior.
 LEAST_TOKEN_RATIO = 4.0
 # Seed noise is told from the rest where at least this many configurations were run more than once.
@@ -224,6 +226,7 @@ def _effects(
             "shared": shared,
             "alone": (key != "") & ~shared,
             "rows": counts[inverse].astype(np.float64),
+            **_member(level, shared, len(shared_names)),
         }
         levels[name] = tuple(shared_names)
     if "replicate" not in effects and not any(name in effects for name in ("group", "student")):
@@ -235,6 +238,17 @@ def _effects(
     if len(evaluations) == 1:
         notes.append("one evaluation set: its error is shared by every row and so is part of E")
     return effects, levels, notes
+
+
+def _member(level: np.ndarray, shared: np.ndarray, levels: int) -> dict[str, np.ndarray]:
+    """Which row is of which level as a matrix (level, row) of 0 and 1, where that is not too large.
+
+    Sums over levels are products with it: JAX's scatters, and the gradients of its gathers, take a hundred
+    times longer on a CPU.
+    """
+    if not 0 < levels * len(level) <= LARGEST_MEMBER:
+        return {}
+    return {"member": ((np.arange(levels)[:, None] == level) & shared).astype(np.float64)}
 
 
 def _is_sampled(name: str, shared: list[str], known: list[str]) -> bool:
@@ -276,10 +290,9 @@ def _teacher_blur(used: RunTable, distilled: np.ndarray) -> dict[str, np.ndarray
     loss, ids = used.values("teacher_loss")[distilled], used.values("teacher_id")[distilled]
     key = [str(i) or f"loss {value:.17g}" for i, value in zip(ids, loss, strict=True)]
     _, level = np.unique(np.array(key), return_inverse=True)
-    return {"level": level.astype(np.int64), "relative_se": np.nan_to_num(error / loss)}
-
-
-def describe(structure: Structure) -> Iterable[str]:
-    """One sentence for each part of the noise that is sampled."""
-    for name, levels in structure.effects:
-        yield f"{name} effect over {levels} shared levels"
+    level = level.astype(np.int64)
+    return {
+        "level": level,
+        "relative_se": np.nan_to_num(error / loss),
+        **_member(level, np.ones(len(level), dtype=bool), int(level.max()) + 1),
+    }

@@ -35,7 +35,7 @@ def program(structure: Structure, data: Tree) -> None:
         unshared = unshared + jnp.where(effect["alone"], sd**2, 0.0)
         if levels:
             shared = _shared_effect(data, name, levels, sd, log_law)
-            log_mean = log_mean + jnp.where(effect["shared"], shared[effect["level"]], 0.0)
+            log_mean = log_mean + jnp.where(effect["shared"], _of_rows(effect, shared), 0.0)
     nu = numpyro.deterministic("nu", 1.0 + jnp.exp(_sample(structure, data, "log_nu_minus_1")))
     with numpyro.plate("run", structure.n_runs):
         scale = total_scale(sigma, data["relative_se"], unshared)
@@ -50,12 +50,26 @@ def _shared_effect(data: Tree, name: str, levels: int, sd: jax.Array, log_law: j
     """
     effect, centring = data["effects"][name], data["centring"][name]
     weight = jnp.where(effect["shared"], 1.0 / effect["rows"], 0.0)
-    above = jnp.zeros(levels).at[effect["level"]].add(weight * (log_law - data["log_loss"]))
+    above = _of_levels(effect, levels, weight * (log_law - data["log_loss"]))
     above = jnp.where(data["anchored"][name], above, 0.0)
     with numpyro.plate(name, levels):
         z = numpyro.sample(f"z_{name}", dist.Normal(above, sd**centring))
         shared: jax.Array = numpyro.deterministic(f"effect_{name}", sd ** (1.0 - centring) * (z - above))
     return shared
+
+
+def _of_rows(effect: Tree, of_levels: jax.Array) -> jax.Array:
+    """The value of each row's level, (run,)."""
+    found: jax.Array = of_levels @ effect["member"] if "member" in effect else of_levels[effect["level"]]
+    return found
+
+
+def _of_levels(effect: Tree, levels: int, of_rows: jax.Array) -> jax.Array:
+    """The sum over each level's rows, (level,)."""
+    if "member" in effect:
+        found: jax.Array = effect["member"] @ of_rows
+        return found
+    return jnp.zeros(levels).at[effect["level"]].add(of_rows)
 
 
 def _density(structure: Structure, data: Tree, name: str) -> dist.Distribution:
@@ -99,7 +113,7 @@ def _log_mean(structure: Structure, data: Tree, parameters: Mapping[str, jax.Arr
             with numpyro.plate("blurred_teacher", structure.blurred_teachers):
                 z = numpyro.sample("z_teacher_loss", dist.Normal(0.0, 1.0))
             blur = data["teacher_blur"]
-            inputs["L_T"] = inputs["L_T"] * jnp.exp(blur["relative_se"] * z[blur["level"]])
+            inputs["L_T"] = inputs["L_T"] * jnp.exp(blur["relative_se"] * _of_rows(blur, z))
         parts.append(expected_log_loss(structure.law, role, parameters, inputs))
     return jnp.concatenate(parts)
 

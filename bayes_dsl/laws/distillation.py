@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from bayes_dsl.laws.base import Law, Parameter, Role, Values
+from bayes_dsl.laws.logarithms import log_sum, softplus
 from bayes_dsl.laws.supervised import (
     ALPHA,
     BETA,
@@ -81,7 +82,7 @@ def log_gap(parameters: Values, inputs: Values) -> jax.Array:
     log_L_T = jnp.log(inputs["L_T"])
     student = {"N": inputs["N_S"], "D": inputs["D_S"]}
     log_ratio = log_L_T - supervised_log_loss(parameters, student) - jnp.log(parameters["d_1"])
-    transition = parameters["c_1"] * parameters["f_1"] * jax.nn.softplus(log_ratio / parameters["f_1"])
+    transition = parameters["c_1"] * parameters["f_1"] * softplus(log_ratio / parameters["f_1"])
     inner = inner_log_sum(
         jnp.log(parameters["A_prime"]),
         parameters["alpha_prime"],
@@ -95,7 +96,7 @@ def log_gap(parameters: Values, inputs: Values) -> jax.Array:
 
 def distilled_log_loss(parameters: Values, inputs: Values) -> jax.Array:
     """ln L_S with L_S = L_T + gap (Eq. 8 of arXiv 2502.08606); see `log_gap`."""
-    return jnp.logaddexp(jnp.log(inputs["L_T"]), log_gap(parameters, inputs))
+    return log_sum(jnp.log(inputs["L_T"]), log_gap(parameters, inputs))
 
 
 DISTILLATION = Law(

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from bayes_dsl.laws.base import Law, Parameter, Role, Values
+from bayes_dsl.laws.logarithms import log_sum
 
 SIZE_AND_TOKENS = ("N", "D")
 
@@ -37,7 +38,7 @@ def inner_log_sum(
     log_A: jax.Array, alpha: jax.Array, log_N: jax.Array, log_B: jax.Array, beta: jax.Array, log_D: jax.Array
 ) -> jax.Array:
     """ln(A / N^alpha + B / D^beta), from logarithms."""
-    return jnp.logaddexp(log_A - alpha * log_N, log_B - beta * log_D)
+    return log_sum(log_A - alpha * log_N, log_B - beta * log_D)
 
 
 def _log_terms(parameters: Values, inputs: Values) -> jax.Array:
@@ -59,12 +60,12 @@ def supervised_log_loss(parameters: Values, inputs: Values) -> jax.Array:
     log-sum-exps, so that value and gradients stay finite where the powers alone would not (Eq. 44, whose
     printed exponents lack their logarithms).
     """
-    return jnp.logaddexp(jnp.log(parameters["E"]), parameters["gamma"] * _log_terms(parameters, inputs))
+    return log_sum(jnp.log(parameters["E"]), parameters["gamma"] * _log_terms(parameters, inputs))
 
 
 def chinchilla_log_loss(parameters: Values, inputs: Values) -> jax.Array:
     """ln L with L = E + A / N^alpha + B / D^beta: the supervised law at gamma = 1 (arXiv 2203.15556)."""
-    return jnp.logaddexp(jnp.log(parameters["E"]), _log_terms(parameters, inputs))
+    return log_sum(jnp.log(parameters["E"]), _log_terms(parameters, inputs))
 
 
 SUPERVISED = Law(

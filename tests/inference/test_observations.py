@@ -10,7 +10,7 @@ import pytest
 
 from bayes_dsl.errors import TableError
 from bayes_dsl.inference.noise import EFFECTS
-from bayes_dsl.inference.observations import Observations, describe, observe
+from bayes_dsl.inference.observations import LARGEST_MEMBER, Observations, _member, observe
 from bayes_dsl.inference.priors import default_prior
 from bayes_dsl.laws.registry import law
 from tests.inference.by_hand import Row, plain_rows, rich_rows, table_of
@@ -41,7 +41,7 @@ def test_each_effect_has_the_levels_that_rows_share() -> None:
     observations = observed(rich_rows("distillation"), "distillation")
     assert observations.levels == LEVELS
     assert observations.structure.effects == tuple((name, len(LEVELS[name])) for name in EFFECTS)
-    assert next(iter(describe(observations.structure))) == "group effect over 3 shared levels"
+    assert observations.structure.effects[0] == ("group", 3)
 
 
 def test_each_row_finds_its_level_role_after_role() -> None:
@@ -250,3 +250,12 @@ def test_tables_of_one_shape_share_a_structure() -> None:
     first, second = (observed(plain_rows("supervised", seed=seed)) for seed in (0, 1))
     assert first.structure == second.structure and hash(first.structure) == hash(second.structure)
     assert observed(rich_rows("supervised")).structure != first.structure
+
+
+def test_rows_are_members_of_their_level_alone():
+    level = np.array([0, 1, 1, 0, 2])
+    shared = np.array([True, True, True, True, False])
+    member = _member(level, shared, 2)["member"]
+    assert member.tolist() == [[1, 0, 0, 1, 0], [0, 1, 1, 0, 0]]
+    assert _member(level, shared, 0) == {}
+    assert _member(level, shared, LARGEST_MEMBER) == {}
