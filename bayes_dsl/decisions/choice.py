@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import jax
@@ -84,14 +84,19 @@ class Choice:
         width = 1 if len(points) == 1 else BLOCK
         found = []
         with jax.enable_x64(True):
-            fixed = (self.basis.arrays(), prices(self.scenario), self.basis.limits())
-            size = jnp.log(jnp.asarray(float(self.student_params or 1.0)))
-            budget = jnp.asarray(float(self.budget))
             for begin in range(0, len(points), width):
                 block = points[begin : begin + width]
                 padded = np.concatenate([block, np.repeat(block[-1:], width - len(block), axis=0)])
-                found.append(np.asarray(evaluate(*fixed, budget, size, jnp.asarray(padded)))[: len(block)])
+                found.append(np.asarray(evaluate(*self._fixed, jnp.asarray(padded)))[: len(block)])
         return np.concatenate(found)
+
+    @cached_property
+    def _fixed(self) -> tuple[Any, ...]:
+        """All that a point is judged with, as JAX arrays: made once, for a search asks hundreds of times."""
+        with jax.enable_x64(True):
+            size = jnp.log(jnp.asarray(float(self.student_params or 1.0)))
+            budget = jnp.asarray(float(self.budget))
+            return self.basis.arrays(), prices(self.scenario), self.basis.limits(), budget, size
 
     def student_tokens(self, points: np.ndarray) -> np.ndarray:
         """Tokens that each split leaves the student, within its caps, (point,)."""
