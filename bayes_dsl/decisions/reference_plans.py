@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from scipy.optimize import brentq
 
@@ -13,6 +15,7 @@ from bayes_dsl.decisions.allocation import least_budget, left_open, quantities, 
 from bayes_dsl.decisions.basis import Basis, basis_of, basis_of_coefficients, positive
 from bayes_dsl.decisions.bounds import Bounds
 from bayes_dsl.decisions.plans import Plan
+from bayes_dsl.inference.coordinates import coordinates_of
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.laws.base import Law
 from bayes_dsl.laws.published import published
@@ -31,13 +34,13 @@ def plug_in_plan(
     bounds: Bounds | None = None,
     accept_unhealthy: bool = False,
 ) -> Plan:
-    """The best split as if the posterior's centre (`center`) were the truth.
+    """The best split as if the posterior's mean (`center`) were the truth.
 
     Arguments and errors as in `recommended_allocation`.
     """
     basis = basis_of(posterior, cost_model=cost_model, bounds=bounds, accept_unhealthy=accept_unhealthy)
     return optimum_at(
-        basis, center(basis), scenario, budget_flops=budget_flops, student_params=student_params
+        basis, center(posterior), scenario, budget_flops=budget_flops, student_params=student_params
     )
 
 
@@ -70,17 +73,26 @@ def paper_recipe_plan(
     )
 
 
-def center(basis: Basis) -> dict[str, float]:
-    """The point that stands for the posterior: the mean of ln of positive coefficients, of the others the mean.
+def center(posterior: Posterior | Basis) -> dict[str, float]:
+    """The point that stands for a posterior: its mean in the centred coordinates that it is nearly round in.
 
-    Logarithms because A and alpha (and every such pair) lie along a ridge that is straight in ln A: the mean
-    of A itself lies beside it.
+    Coefficients lie along curved ridges (A with alpha; c_1 with d_1 and f_1): their own means, or those of
+    their logarithms, lie beside the ridge and stand for no draw. A basis has no table to centre coordinates
+    on: there it is the mean of ln of positive coefficients, and of the others the mean.
     """
-    support = {parameter.name: parameter.support for parameter in basis.law.parameters}
-    return {
-        name: float(np.exp(np.mean(np.log(draws))) if support[name] == "positive" else np.mean(draws))
-        for name, draws in basis.parameters.items()
-    }
+    with jax.enable_x64(True):
+        if isinstance(posterior, Posterior):
+            coordinates = coordinates_of(posterior.law)
+            at = {name: jnp.asarray(value) for name, value in posterior.center.items()}
+            draws = {name: jnp.asarray(values) for name, values in posterior.law_draws().items()}
+            means = {name: jnp.mean(z) for name, z in coordinates.from_parameters(draws, at).items()}
+            found = coordinates.to_parameters(means, at)
+            return {name: float(found[name]) for name in posterior.law.names}
+        support = {parameter.name: parameter.support for parameter in posterior.law.parameters}
+        return {
+            name: float(np.exp(np.mean(np.log(draws))) if support[name] == "positive" else np.mean(draws))
+            for name, draws in posterior.parameters.items()
+        }
 
 
 def optimum_at(

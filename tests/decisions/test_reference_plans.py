@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import jax
 import numpy as np
 import pytest
 
@@ -20,8 +21,10 @@ from bayes_dsl.decisions.plans import plan_losses
 from bayes_dsl.decisions.recommended import recommended_allocation
 from bayes_dsl.decisions.reference_plans import center, optimum_at, paper_recipe_plan, plug_in_plan
 from bayes_dsl.errors import BudgetTooSmall
+from bayes_dsl.inference.coordinates import coordinates_of
 from bayes_dsl.laws.published import published
 from tests.decisions.worlds import chinchilla_basis, distillation_basis
+from tests.forecast.made import made, with_draws
 
 BASIS = distillation_basis(draws=24, spread=0.05)
 TRUTH = published("busbridge_corrected").parameters
@@ -65,6 +68,30 @@ def test_the_centre_stays_on_the_ridge_of_a_weight_and_its_exponent() -> None:
     assert at["A"] / 1e9 ** at["alpha"] == pytest.approx(term, rel=0.1)
     assert A.mean() / 1e9 ** alpha.mean() > 1.25 * term
     assert at["c_0"] == pytest.approx(TRUTH["c_0"])
+
+
+def test_the_mean_of_a_posterior_is_that_of_its_own_coordinates() -> None:
+    posterior = made(spread=0.05)
+    coordinates, at = coordinates_of(posterior.law), posterior.center
+    with jax.enable_x64(True):
+        draws = coordinates.from_parameters(posterior.law_draws(), at)
+        point = coordinates.from_parameters(center(posterior), at)
+        for name, z in draws.items():
+            assert float(point[name]) == pytest.approx(float(np.mean(z)), rel=1e-8, abs=1e-10)
+
+
+def test_the_mean_of_a_posterior_keeps_to_the_ridge_of_the_capacity_transition() -> None:
+    """Where c_1 and f_1 run together and d_1 makes up for both, the transition's place r_0 stays."""
+    z = np.random.default_rng(4).standard_normal(300)
+    c_1, f_1 = TRUTH["c_1"] * np.exp(1.5 * z), TRUTH["f_1"] * np.exp(0.2 * z)
+    r_0 = TRUTH["d_1"] * (TRUTH["c_1"] * TRUTH["f_1"]) ** -TRUTH["f_1"]
+    posterior = with_draws(made(spread=0.0), c_1=c_1, f_1=f_1, d_1=r_0 * (c_1 * f_1) ** f_1)
+    bare = replace(BASIS, parameters=posterior.law_draws())
+    on_ridge, beside = (
+        at["d_1"] * (at["c_1"] * at["f_1"]) ** -at["f_1"] for at in (center(posterior), center(bare))
+    )
+    assert on_ridge == pytest.approx(r_0, rel=5e-3)
+    assert beside > 1.02 * r_0
 
 
 def test_the_papers_recipe_does_not_look_at_the_draws() -> None:
