@@ -18,6 +18,7 @@ from bayes_dsl.cli.decision_keys import (
 )
 from bayes_dsl.cli.json_keys import LossKeys
 from bayes_dsl.cli.output import interval_in_words, percent, print_json, say, say_all, show_table
+from bayes_dsl.cli.progress import problem_progress
 from bayes_dsl.costs.flops import check_counting
 from bayes_dsl.costs.scenarios import Scenario
 from bayes_dsl.decisions.allocation import Allocations, least_budget, optimal_allocations
@@ -25,6 +26,7 @@ from bayes_dsl.decisions.basis import Basis, basis_of
 from bayes_dsl.decisions.bounds import Bounds
 from bayes_dsl.decisions.plans import Plan, plan_losses
 from bayes_dsl.decisions.recommended import Recommendation, Rule, recommended_allocation
+from bayes_dsl.errors import Fault, InputError
 from bayes_dsl.forecast.expected import expected_loss
 from bayes_dsl.forecast.next_run import next_run_loss
 from bayes_dsl.inference.posterior import Posterior
@@ -56,6 +58,7 @@ def allocate_budget(
     accept_unhealthy: bool,
     as_json: bool,
     quiet: bool,
+    plot: Path | None = None,
 ) -> None:
     """Recommend a split for every budget and student; `asked(posterior)` gives scenario, cost and bounds."""
     posterior = Posterior.load(path)
@@ -66,6 +69,17 @@ def allocate_budget(
     check_counting(basis.cost, counting)
     problems = [(budget, student) for student in (students or (None,)) for budget in budgets]
     require_budgets(basis, scenario, problems)
+    if plot is not None:
+        _draw(
+            posterior,
+            basis,
+            scenario,
+            plot,
+            budgets=budgets,
+            students=students,
+            quiet=quiet,
+            **{"within": within, "rule": rule, "prob": prob, "kind": kind},
+        )
     reports = [
         report_of(
             posterior,
@@ -85,6 +99,41 @@ def allocate_budget(
         return
     for report in reports:
         show_allocation(report, scenario, quiet=quiet)
+    if plot is not None:
+        say()
+        say(f"Drawn: {plot}")
+
+
+def _draw(
+    posterior: Posterior,
+    basis: Basis,
+    scenario: Scenario,
+    path: Path,
+    *,
+    budgets: Sequence[float],
+    students: Sequence[float],
+    quiet: bool,
+    **shown: Any,
+) -> None:
+    from bayes_dsl.reporting.plots import plot_allocation  # Matplotlib is slow to load
+
+    if len(students) > 1:
+        rule, remedy = "a figure shows one student", "Give --student once, or leave --plot out"
+        value = f"{len(students)} students"
+        raise InputError(Fault(where="allocate", what="--plot", value=value, rule=rule, remedy=remedy))
+    with problem_progress("drawing", wanted=not quiet) as progress:
+        plot_allocation(
+            posterior,
+            path,
+            scenario,
+            budget_flops=budgets,
+            student_params=students[0] if students else None,
+            cost_model=basis.cost,
+            bounds=basis.bounds,
+            accept_unhealthy=True,
+            progress=progress,
+            **shown,
+        )
 
 
 def require_budgets(basis: Basis, scenario: Scenario, problems: Sequence[tuple[float, float | None]]) -> None:

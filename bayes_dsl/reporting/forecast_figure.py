@@ -8,11 +8,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from bayes_dsl.errors import ExtrapolationWarning
@@ -20,6 +18,7 @@ from bayes_dsl.forecast.expected import expected_loss
 from bayes_dsl.forecast.next_run import next_run_loss
 from bayes_dsl.forecast.result import Forecast
 from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.reporting.axes import COUNTING_WORDS, interval_words, quantity_ticks
 from bayes_dsl.reporting.style import BEYOND, EXPECTED, HATCH, NEXT_RUN, QUIET, TARGET
 from bayes_dsl.runs.quantities import format_quantity
 from bayes_dsl.runs.table import RunTable
@@ -34,8 +33,6 @@ NEAR_TEACHER = 0.1
 MOST_VECTOR_POINTS = 3000
 WIDE_ZONE = 0.2
 """Share of the token axis from which a zone has room for words across."""
-KIND_WORDS = {"eti": "equal-tailed", "hdi": "highest-density"}
-COUNTING_WORDS = {"non_embedding": "non-embedding parameters", "total": "parameters, embeddings included"}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -168,7 +165,7 @@ def _draw_runs(figure: Figure, axes: Axes, runs: RunTable, posterior: Posterior,
     if bar.solids is not None:
         bar.solids.set(alpha=1.0)
     bar.set_label(f"size of a run, {COUNTING_WORDS.get(posterior.counting or '', 'parameters')}")
-    _quantity_ticks(bar.ax.yaxis, smallest, largest)
+    quantity_ticks(bar.ax.yaxis, smallest, largest)
     return int(near.sum())
 
 
@@ -229,7 +226,7 @@ def _times(ratio: float) -> str:
 
 
 def _meaning(posterior: Posterior, asked: _Asked, near: int) -> str:
-    words = f"{100 * asked.prob:.4g} % {KIND_WORDS[asked.kind]} credible intervals, {posterior.law.name} law"
+    words = f"{interval_words(asked.prob, asked.kind)}, {posterior.law.name} law"
     if near == 0:
         words += f"; no run {_near_words(asked)}"
     return words
@@ -263,17 +260,9 @@ def _describe(figure: Figure, axes: Axes, posterior: Posterior, asked: _Asked, s
         )
     axes.set_xlabel("training tokens")
     axes.set_ylabel("loss, nats per token on held-out data")
-    _quantity_ticks(axes.xaxis, *axes.get_xlim())
+    quantity_ticks(axes.xaxis, *axes.get_xlim())
     handles, labels = axes.get_legend_handles_labels()
     if asked.tokens is not None:
         handles.append(Line2D([], [], color=TARGET, marker="|", ms=17, mew=2.5, lw=0))
         labels.append("target: expected (thick), next run (thin)")
     figure.legend(handles, labels, loc="outside lower center", ncols=2 if len(labels) == 4 else 3)
-
-
-def _quantity_ticks(axis: Axis, low: float, high: float) -> None:
-    decades = np.log10(high / low)
-    subs = (1.0,) if decades > 3.0 else (1.0, 3.0) if decades > 1.8 else (1.0, 2.0, 5.0)
-    axis.set_major_locator(LogLocator(subs=subs, numticks=20))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: format_quantity(value)))
-    axis.set_minor_formatter(NullFormatter())

@@ -1,16 +1,24 @@
-"""Figures of a posterior, written to files: what it forecasts, and how its chains ran."""
+"""Figures of a posterior, written to files: what it forecasts, what it advises, and how its chains ran."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from bayes_dsl.costs.flops import CostModel
+from bayes_dsl.costs.scenarios import Scenario
+from bayes_dsl.decisions.basis import basis_of
+from bayes_dsl.decisions.bounds import Bounds
+from bayes_dsl.decisions.recommended import WITHIN, Rule
 from bayes_dsl.errors import Fault, InputError
 from bayes_dsl.files import write_atomically
 from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.reporting.allocation_figure import allocation_figure
+from bayes_dsl.reporting.allocation_path import Progress, allocation_path
 from bayes_dsl.reporting.diagnostic_figure import diagnostic_figure
 from bayes_dsl.reporting.forecast_figure import forecast_figure
 from bayes_dsl.reporting.style import STYLE
@@ -64,6 +72,60 @@ def plot_forecast(
             kind=kind,
         )
         _save(figure, Path(path))
+
+
+def plot_allocation(
+    posterior: Posterior,
+    path: str | Path,
+    scenario: Scenario,
+    *,
+    budget_flops: Sequence[float],
+    student_params: float | None = None,
+    cost_model: CostModel | None = None,
+    bounds: Bounds | None = None,
+    within: float = WITHIN,
+    rule: Rule = "mean",
+    prob: float = 0.9,
+    kind: str = "eti",
+    accept_unhealthy: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Draw the best split against the budget: the recommended one, the near-optimal ones, the draws' optima.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    path : str or Path
+        Ends in .png, .svg or .pdf; written whole or not at all.
+    scenario : Scenario
+        Which costs are charged.
+    budget_flops : sequence of float
+        FLOPs: marked, with a decade drawn to each side.
+    student_params, cost_model, bounds, within, rule
+        As in `recommended_allocation`.
+    prob, kind
+        Of the intervals.
+    progress : callable, optional
+        Called with (budgets done, all budgets).
+
+    Raises
+    ------
+    InputError, BudgetTooSmall, NotIdentified, CountingMismatch, UnhealthyPosterior
+        The file's suffix is unknown, or see `recommended_allocation`.
+    """
+    check_suffix(path)
+    basis = basis_of(posterior, cost_model=cost_model, bounds=bounds, accept_unhealthy=accept_unhealthy)
+    found = allocation_path(
+        basis,
+        scenario,
+        budget_flops=budget_flops,
+        student_params=student_params,
+        within=within,
+        rule=rule,
+        progress=progress,
+    )
+    with matplotlib.rc_context(STYLE):
+        _save(allocation_figure(posterior, found, prob=prob, kind=kind), Path(path))
 
 
 def plot_diagnostics(posterior: Posterior, path: str | Path) -> None:

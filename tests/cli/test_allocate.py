@@ -208,6 +208,22 @@ def test_another_rule_chooses_another_split(bayes_dsl, posterior_file: Path, rul
     assert sizes[0] != sizes[1] and abs(np.log(sizes[1] / sizes[0])) < 0.3
 
 
+def test_a_plot_is_drawn(bayes_dsl, posterior_file: Path, tmp_path: Path) -> None:
+    picture = tmp_path / "plot.png"
+    asked = ["--budget", "1e21", "--student", "1B", "--plot", picture]
+    ran = bayes_dsl("allocate", posterior_file, *asked)
+    assert (ran.code, ran.err) == (0, "") and ran.out.endswith(f"Drawn: {picture}\n")
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert json.loads(bayes_dsl("allocate", posterior_file, *asked, "--json").out)
+
+
+def test_one_figure_shows_one_student(bayes_dsl, posterior_file: Path, tmp_path: Path) -> None:
+    asked = ["--budget", "1e21", "--student", "1B", "--student", "2B", "--plot", tmp_path / "plot.png"]
+    ran = bayes_dsl("allocate", posterior_file, *asked)
+    assert (ran.code, ran.out) == (2, "") and not list(tmp_path.iterdir())
+    assert LINE.match(ran.err.rstrip()) and ran.err.startswith("allocate: --plot = 2 students; ")
+
+
 def test_an_unhealthy_posterior_is_refused(bayes_dsl, distilled_file: Path) -> None:
     ran = bayes_dsl("allocate", distilled_file, "--budget", "1e21")
     assert (ran.code, ran.out) == (1, "") and "--accept-unhealthy" in ran.err

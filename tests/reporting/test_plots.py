@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from bayes_dsl.costs.scenarios import SUPERVISED_TRAINING
 from bayes_dsl.errors import FileRefused, InputError
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.laws.published import published
-from bayes_dsl.reporting.plots import plot_diagnostics, plot_forecast
+from bayes_dsl.reporting.plots import plot_allocation, plot_diagnostics, plot_forecast
 from bayes_dsl.runs.table import RunTable
 from tests.posteriors import posterior_around
 
@@ -30,9 +31,17 @@ def forecast(posterior: Posterior, path: Path | str) -> None:
     plot_forecast(posterior, path, student_params=2e9, student_tokens=1e12)
 
 
+def allocation(posterior: Posterior, path: Path | str) -> None:
+    plot_allocation(posterior, path, SUPERVISED_TRAINING, budget_flops=[1e21], student_params=1e9)
+
+
 @pytest.mark.parametrize(
     ("draw", "suffix"),
-    [*((forecast, suffix) for suffix in (".png", ".svg", ".pdf", ".PNG")), (plot_diagnostics, ".svg")],
+    [
+        *((forecast, suffix) for suffix in (".png", ".svg", ".pdf", ".PNG")),
+        (plot_diagnostics, ".svg"),
+        (allocation, ".pdf"),
+    ],
 )
 def test_the_suffix_is_the_format(draw, suffix: str, posterior: Posterior, tmp_path: Path) -> None:
     file = tmp_path / f"figure{suffix}"
@@ -49,7 +58,7 @@ def test_it_can_be_read_on_a_screen(draw, posterior: Posterior, tmp_path: Path) 
     assert 0.6 < float(np.mean(pixels[..., :3])) < 0.999  # mostly paper, not blank
 
 
-@pytest.mark.parametrize("draw", [forecast, plot_diagnostics])
+@pytest.mark.parametrize("draw", [forecast, plot_diagnostics, allocation])
 @pytest.mark.parametrize("name", ["figure.jpg", "figure", "posterior.nc"])
 def test_another_suffix_is_refused_before_anything_is_drawn(
     draw, name: str, posterior: Posterior, tmp_path: Path
