@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
 
 from bayes_dsl.cli.decision_options import (
     BudgetOption,
@@ -51,6 +54,10 @@ def allocate(
     counting: CountingOption = None,
     prob: ProbOption = 0.9,
     kind: KindOption = "eti",
+    plot: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw the best split against the budget to this file."),
+    ] = None,
     accept_unhealthy: AcceptOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -109,6 +116,7 @@ def allocate(
         rule=rule,
         prob=prob,
         kind=kind,
+        plot=plot,
         accept_unhealthy=accept_unhealthy,
         as_json=json,
         quiet=quiet,
