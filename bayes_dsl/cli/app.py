@@ -31,6 +31,7 @@ for verb in (
     posterior_verbs.forecast,
     decision_verbs.allocate,
     decision_verbs.compare,
+    decision_verbs.risk,
     posterior_verbs.score,
 ):
     app.command()(verb)

@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from bayes_dsl.cli.options import probability
+
 ScenarioName = Literal[
     "best-case", "teacher-inference", "teacher-pretraining", "pretraining-and-inference", "supervised"
 ]
@@ -111,4 +113,39 @@ CrossoverOption = Annotated[
         "--crossover",
         help="Find the budget, and the number of students sharing a teacher, at which the two meet.",
     ),
+]
+OneBudgetOption = Annotated[
+    str, typer.Option(metavar="FLOPS", show_default=False, help="The whole budget, such as 1e21.")
+]
+OneStudentOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PARAMS",
+        show_default=False,
+        help="The student's parameters, such as 1B; without it each plan chooses its own.",
+    ),
+]
+PlanOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="PLAN",
+        show_default=False,
+        help="A plan of your own to judge with the others: 'ours: student=1B, tokens=20B, teacher=3B, "
+        "teacher-tokens=60B', or teacher-loss=2.1, or no teacher. Can be repeated.",
+    ),
+]
+TargetOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LOSS",
+        show_default=False,
+        help="The loss to reach, nats per token: what it costs, who misses it.",
+    ),
+]
+AssuranceOption = Annotated[
+    float,
+    typer.Option(metavar="P", callback=probability, help="Of reaching --target with the budget sought."),
+]
+RiskProbOption = Annotated[
+    float, typer.Option(metavar="P", callback=probability, help="Quantile of the loss at risk.")
 ]

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from bayes_dsl.cli.decision_options import (
+    AssuranceOption,
     BudgetOption,
     CostOption,
     CrossoverOption,
@@ -15,13 +16,18 @@ from bayes_dsl.cli.decision_options import (
     MaxStudentOption,
     MaxTeacherTokensOption,
     MaxTokensOption,
+    OneBudgetOption,
+    OneStudentOption,
+    PlanOption,
     PretrainingOption,
+    RiskProbOption,
     RuleOption,
     ScenarioOption,
     ServingOption,
     StoredOption,
     StudentOption,
     StudentsOption,
+    TargetOption,
     WithinOption,
 )
 from bayes_dsl.cli.options import (
@@ -186,6 +192,85 @@ def compare(
         students=found.get("--student", []),
         asked=asked,
         crossover=crossover,
+        counting=counting,
+        prob=prob,
+        kind=kind,
+        accept_unhealthy=accept_unhealthy,
+        as_json=json,
+        quiet=quiet,
+    )
+
+
+def risk(
+    posterior: PosteriorArgument,
+    budget: OneBudgetOption,
+    student: OneStudentOption = None,
+    scenario: ScenarioOption = None,
+    plan: PlanOption = None,
+    target: TargetOption = None,
+    assurance: AssuranceOption = 0.9,
+    risk_prob: RiskProbOption = 0.9,
+    cost: CostOption = None,
+    logits: LogitsOption = None,
+    pretraining: PretrainingOption = None,
+    students: StudentsOption = 1,
+    stored_logits: StoredOption = False,
+    serving: ServingOption = None,
+    max_student: MaxStudentOption = None,
+    max_tokens: MaxTokensOption = None,
+    max_teacher_tokens: MaxTeacherTokensOption = None,
+    counting: CountingOption = None,
+    prob: ProbOption = 0.9,
+    kind: KindOption = "eti",
+    accept_unhealthy: AcceptOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Say what each plan for a budget risks, and what a target costs.
+
+    The recommended plan, the usual ones and yours, all judged on the same draws.
+
+    Keys of --json: scenario, budget_flops, student_params, against, target_loss, risk_prob, plans,
+    budget_for_target, value_of_knowing, cost_model, health, notes, warnings.
+    """
+    from bayes_dsl.cli.decision_question import bounds_asked, check_sizes, cost_asked, numbers, scenario_asked
+    from bayes_dsl.cli.plan_option import plans_of
+    from bayes_dsl.cli.risk import OWN_NAMES, risk_of_plans
+
+    found = numbers(
+        {
+            "--budget": budget,
+            "--student": student,
+            "--target": target,
+            "--serving": serving,
+            "--max-student": max_student,
+        },
+        "risk",
+    )
+    check_sizes(found, "risk")
+
+    def asked(loaded: Any) -> Any:
+        one = scenario_asked(
+            loaded,
+            scenario,
+            logits=logits,
+            pretraining=pretraining,
+            students=students,
+            stored_logits=stored_logits,
+            serving_tokens=found.get("--serving", [0.0])[0],
+        )
+        bounds = bounds_asked(loaded, max_student, max_tokens, max_teacher_tokens, "risk")
+        return one, cost_asked(loaded, cost), bounds
+
+    risk_of_plans(
+        posterior,
+        budget=found["--budget"][0],
+        student=found.get("--student", [None])[0],
+        plans=plans_of(plan or (), taken=OWN_NAMES),
+        target=found.get("--target", [None])[0],
+        assurance=assurance,
+        risk_prob=risk_prob,
+        asked=asked,
         counting=counting,
         prob=prob,
         kind=kind,

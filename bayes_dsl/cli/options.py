@@ -12,7 +12,7 @@ Kind = Literal["eti", "hdi"]
 LawName = Literal["supervised", "chinchilla", "distillation"]
 
 
-def _probability(value: float) -> float:
+def probability(value: float) -> float:
     if not 0 < value < 1:
         raise typer.BadParameter(f"{value:g} is not between 0 and 1; write 0.9 for 90 %")
     return value
@@ -50,7 +50,7 @@ CountingOption = Annotated[
     ),
 ]
 ProbOption = Annotated[
-    float, typer.Option(metavar="P", callback=_probability, help="Probability of each interval.")
+    float, typer.Option(metavar="P", callback=probability, help="Probability of each interval.")
 ]
 KindOption = Annotated[
     Kind, typer.Option(metavar="eti|hdi", help="Equal-tailed or highest-density intervals.")

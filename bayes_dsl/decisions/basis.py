@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -48,19 +49,29 @@ class Basis:
         return replace(self, parameters={name: draws[chosen] for name, draws in self.parameters.items()})
 
     def arrays(self) -> dict[str, jax.Array]:
-        """The draws as JAX arrays; call it with float64 enabled."""
-        return {name: jnp.asarray(draws) for name, draws in self.parameters.items()}
+        """The draws as JAX arrays in float64."""
+        return dict(self._arrays)
 
     def limits(self) -> Limits:
-        """The bounds as the search takes them; call it with float64 enabled."""
+        """The bounds as the search takes them, in float64."""
+        return self._limits
+
+    # Made once: a recommendation judges hundreds of splits.
+    @cached_property
+    def _arrays(self) -> dict[str, jax.Array]:
+        with jax.enable_x64(True):
+            return {name: jnp.asarray(draws, jnp.float64) for name, draws in self.parameters.items()}
+
+    @cached_property
+    def _limits(self) -> Limits:
         bounds = self.bounds
-        teacher = Box(log_params=_logs(bounds.params), log_tokens=_logs(bounds.teacher_tokens))
         least, most = bounds.student_tokens
-        return Limits(
-            teacher=teacher,
-            log_student_params=_logs(bounds.student_params),
-            student_tokens=(jnp.asarray(least), jnp.asarray(most)),
-        )
+        with jax.enable_x64(True):
+            return Limits(
+                teacher=Box(log_params=_logs(bounds.params), log_tokens=_logs(bounds.teacher_tokens)),
+                log_student_params=_logs(bounds.student_params),
+                student_tokens=(jnp.asarray(least), jnp.asarray(most)),
+            )
 
     def require(self, scenario: Scenario) -> None:
         """Raise `NotIdentified` unless the law explains the runs that a scenario speaks of."""

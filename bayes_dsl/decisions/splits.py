@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from bayes_dsl.cores import workers
 from bayes_dsl.costs.flops import CostModel
@@ -29,6 +30,10 @@ Paid = Literal["nothing", "logits", "training", "both"]
 # Points of the scan over teachers' losses: the capacity transition of plausible laws spans several.
 SCAN = 24
 SIZE_SCAN = 64
+# Draws that one call of a compiled search takes.
+WIDTH = 512
+# Draws that one call of a compiled search takes.
+WIDTH = 512
 SIZE_SECTIONS = 28
 STEPS = 40
 BASINS = 2
@@ -246,20 +251,40 @@ def best_splits(
 def _in_parallel(
     kind: Kind, parameters: Values, prices: Prices, limits: Limits, budgets: Floats, sizes: Floats
 ) -> Split:
-    """One call a problem of one compiled function, on every core; (problem, draw)."""
+    """One call a problem and block of draws of one compiled function, on every core; (problem, draw).
+
+    Blocks have one width, the last one padded, so that any number of draws is served by one compilation.
+    """
     solve = _compiled(kind)
-    arguments = (parameters, prices, limits)
-    # Compiled here, so that two threads do not do it twice.
-    first = jax.block_until_ready(solve(*arguments, budgets[0], sizes[0]))
+    problems, draws = sizes.shape
+    place = np.minimum(np.arange(-(-draws // WIDTH) * WIDTH), draws - 1).reshape(-1, WIDTH)
+    names = tuple(parameters)
+    everything = [np.asarray(array) for array in (*parameters.values(), *prices)]
+    by_draw = [np.broadcast_to(array, (draws,)) for array in everything]
+    blocks = [[jnp.asarray(array[block]) for array in by_draw] for block in place]
+    money = np.broadcast_to(np.asarray(budgets).reshape(problems, -1), (problems, draws))
+    log_sizes = np.asarray(sizes)
 
-    def one(problem: int) -> Split:
+    def one(task: tuple[int, int]) -> list[np.ndarray]:
+        problem, block = task
         with jax.enable_x64(True):
-            split: Split = jax.block_until_ready(solve(*arguments, budgets[problem], sizes[problem]))
-            return split
+            values, charged = blocks[block][: len(names)], Prices(*blocks[block][len(names) :])
+            split: Split = solve(
+                dict(zip(names, values, strict=True)),
+                charged,
+                limits,
+                jnp.asarray(money[problem, place[block]]),
+                jnp.asarray(log_sizes[problem, place[block]]),
+            )
+            return [np.asarray(field) for field in split]
 
-    with ThreadPoolExecutor(max_workers=workers(len(budgets))) as pool:
-        results = [first, *pool.map(one, range(1, len(budgets)))]
-    return Split(*(jnp.stack(fields) for fields in zip(*results, strict=True)))
+    tasks = [(problem, block) for problem in range(problems) for block in range(len(place))]
+    # Compiled here, so that two threads do not do it twice.
+    first = one(tasks[0])
+    with ThreadPoolExecutor(max_workers=workers(len(tasks))) as pool:
+        results = [first, *pool.map(one, tasks[1:])]
+    fields = (np.stack(field).reshape(problems, -1)[:, :draws] for field in zip(*results, strict=True))
+    return Split(*(jnp.asarray(field) for field in fields))
 
 
 @lru_cache(maxsize=64)

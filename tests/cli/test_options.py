@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 import typer
 
-from bayes_dsl.cli.options import Counting, Kind, LawName, _probability
+from bayes_dsl.cli.options import Counting, Kind, LawName, probability
 from bayes_dsl.inference.intervals import KINDS
 from bayes_dsl.laws.registry import registered
 from bayes_dsl.runs.schema import COUNTINGS
@@ -20,8 +20,8 @@ def test_the_choices_are_those_of_the_library() -> None:
 @pytest.mark.parametrize("value", [0.0, 1.0, -0.1, 90.0, float("nan")])
 def test_a_probability_is_between_0_and_1(value: float) -> None:
     with pytest.raises(typer.BadParameter, match="between 0 and 1"):
-        _probability(value)
+        probability(value)
 
 
 def test_a_probability_passes() -> None:
-    assert _probability(0.9) == 0.9
+    assert probability(0.9) == 0.9
