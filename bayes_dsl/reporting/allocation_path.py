@@ -125,7 +125,7 @@ def allocation_path(
     """
     basis.require(scenario)
     few = basis.thinned(DRAWS if student_params is not None else DRAWS // 2)
-    budgets, asked = budgets_about(budget_flops, _least(basis, scenario, student_params))
+    budgets, asked = budgets_about(budget_flops, least_that_works(basis, scenario, student_params))
     found = []
     for position, budget in enumerate(budgets):
         found.append(
@@ -165,8 +165,8 @@ def budgets_about(asked: Sequence[float], least: float) -> tuple[Floats, NDArray
     return budgets, np.isin(budgets, wanted)
 
 
-def _least(basis: Basis, scenario: Scenario, size: float | None) -> float:
-    """The least budget that works, FLOPs."""
+def least_that_works(basis: Basis, scenario: Scenario, size: float | None) -> float:
+    """The least budget within the search bounds, FLOPs."""
     try:
         least_budget(basis, scenario, np.full(1, 1e-300), None if size is None else np.full(1, size))
     except BudgetTooSmall as error:

@@ -14,11 +14,14 @@ from bayes_dsl.costs.scenarios import Scenario
 from bayes_dsl.decisions.basis import basis_of
 from bayes_dsl.decisions.bounds import Bounds
 from bayes_dsl.decisions.recommended import WITHIN, Rule
+from bayes_dsl.decisions.risk import Risk
 from bayes_dsl.errors import Fault, InputError
 from bayes_dsl.files import write_atomically
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.reporting.allocation_figure import allocation_figure
 from bayes_dsl.reporting.allocation_path import Progress, allocation_path
+from bayes_dsl.reporting.comparison_grid import comparison_grid
+from bayes_dsl.reporting.decision_figures import comparison_figure, risk_figure
 from bayes_dsl.reporting.diagnostic_figure import diagnostic_figure
 from bayes_dsl.reporting.forecast_figure import forecast_figure
 from bayes_dsl.reporting.style import STYLE
@@ -126,6 +129,73 @@ def plot_allocation(
     )
     with matplotlib.rc_context(STYLE):
         _save(allocation_figure(posterior, found, prob=prob, kind=kind), Path(path))
+
+
+def plot_comparison(
+    posterior: Posterior,
+    path: str | Path,
+    scenario: Scenario,
+    *,
+    budget_flops: Sequence[float],
+    student_params: Sequence[float],
+    cost_model: CostModel | None = None,
+    bounds: Bounds | None = None,
+    accept_unhealthy: bool = False,
+    progress: Progress | None = None,
+) -> None:
+    """Draw P(distilling wins) over the student's size and the total budget, with its contours.
+
+    Parameters
+    ----------
+    posterior : Posterior
+    path : str or Path
+        Ends in .png, .svg or .pdf; written whole or not at all.
+    scenario : Scenario
+        Which costs are charged.
+    budget_flops, student_params : sequence of float
+        FLOPs and parameters: every pair is marked, and the map reaches beyond them.
+    cost_model, bounds
+        As in `distil_or_train`.
+    progress : callable, optional
+        Called with (pairs compared, all pairs).
+
+    Raises
+    ------
+    InputError, BudgetTooSmall, NotIdentified, CountingMismatch, UnhealthyPosterior
+        The file's suffix is unknown, or see `distil_or_train`.
+    """
+    check_suffix(path)
+    basis = basis_of(posterior, cost_model=cost_model, bounds=bounds, accept_unhealthy=accept_unhealthy)
+    grid = comparison_grid(
+        basis, scenario, budget_flops=budget_flops, student_params=student_params, progress=progress
+    )
+    with matplotlib.rc_context(STYLE):
+        _save(comparison_figure(posterior, grid), Path(path))
+
+
+def plot_risk(
+    posterior: Posterior, path: str | Path, risk: Risk, *, prob: float = 0.9, kind: str = "eti"
+) -> None:
+    """Draw the regret and the expected loss of plans that `assess` has judged.
+
+    Parameters
+    ----------
+    posterior : Posterior
+        The one that the plans were judged with.
+    path : str or Path
+        Ends in .png, .svg or .pdf; written whole or not at all.
+    risk : Risk
+    prob, kind
+        Of the intervals.
+
+    Raises
+    ------
+    InputError
+        The file's suffix is unknown.
+    """
+    check_suffix(path)
+    with matplotlib.rc_context(STYLE):
+        _save(risk_figure(posterior, risk, prob=prob, kind=kind), Path(path))
 
 
 def plot_diagnostics(posterior: Posterior, path: str | Path) -> None:

@@ -10,11 +10,19 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from bayes_dsl.costs.scenarios import SUPERVISED_TRAINING
+from bayes_dsl.costs.scenarios import BEST_CASE, SUPERVISED_TRAINING
+from bayes_dsl.decisions.plans import Plan
+from bayes_dsl.decisions.risk import assess
 from bayes_dsl.errors import FileRefused, InputError
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.laws.published import published
-from bayes_dsl.reporting.plots import plot_allocation, plot_diagnostics, plot_forecast
+from bayes_dsl.reporting.plots import (
+    plot_allocation,
+    plot_comparison,
+    plot_diagnostics,
+    plot_forecast,
+    plot_risk,
+)
 from bayes_dsl.runs.table import RunTable
 from tests.posteriors import posterior_around
 
@@ -35,12 +43,23 @@ def allocation(posterior: Posterior, path: Path | str) -> None:
     plot_allocation(posterior, path, SUPERVISED_TRAINING, budget_flops=[1e21], student_params=1e9)
 
 
+def risk(posterior: Posterior, path: Path | str) -> None:
+    plans = {"the run": Plan(student_params=1e9, student_tokens=2e10)}
+    plot_risk(posterior, path, assess(posterior, SUPERVISED_TRAINING, plans=plans))
+
+
+def comparison(posterior: Posterior, path: Path | str) -> None:
+    # This law knows no teachers: nothing but the file's name is looked at.
+    plot_comparison(posterior, path, BEST_CASE, budget_flops=[1e21], student_params=[1e9])
+
+
 @pytest.mark.parametrize(
     ("draw", "suffix"),
     [
         *((forecast, suffix) for suffix in (".png", ".svg", ".pdf", ".PNG")),
         (plot_diagnostics, ".svg"),
         (allocation, ".pdf"),
+        (risk, ".svg"),
     ],
 )
 def test_the_suffix_is_the_format(draw, suffix: str, posterior: Posterior, tmp_path: Path) -> None:
@@ -58,7 +77,7 @@ def test_it_can_be_read_on_a_screen(draw, posterior: Posterior, tmp_path: Path) 
     assert 0.6 < float(np.mean(pixels[..., :3])) < 0.999  # mostly paper, not blank
 
 
-@pytest.mark.parametrize("draw", [forecast, plot_diagnostics, allocation])
+@pytest.mark.parametrize("draw", [forecast, plot_diagnostics, allocation, comparison, risk])
 @pytest.mark.parametrize("name", ["figure.jpg", "figure", "posterior.nc"])
 def test_another_suffix_is_refused_before_anything_is_drawn(
     draw, name: str, posterior: Posterior, tmp_path: Path
