@@ -243,7 +243,7 @@ def _teacher_loss(posterior: Posterior, chosen: Recommendation) -> float | None:
     return float(np.median(plan_losses(chosen.basis, [teacher])))
 
 
-def show_allocation(report: AllocateKeys, scenario: Scenario, *, quiet: bool) -> None:
+def show_allocation(report: AllocateKeys, scenario: Scenario, *, quiet: bool, health: bool = True) -> None:
     """Print one recommended split for people."""
     chosen, optimal = report.recommended, report.optimal
     prob, kind = chosen.student_loss.prob, chosen.student_loss.kind
@@ -270,7 +270,8 @@ def show_allocation(report: AllocateKeys, scenario: Scenario, *, quiet: bool) ->
         if flops > 0
     )
     say(f"Cost: {format_quantity(chosen.cost_flops)} FLOPs: {paid}")
-    show_health(report.health)
+    if health:
+        show_health(report.health)
     say_all("Left open", _left_open(report))
     say_all("Warnings", report.warnings)
     if not quiet:

@@ -58,7 +58,7 @@ def compare_plans(
     check_counting(basis.cost, counting)
     reports: list[CompareKeys] = []
     for scenario in scenarios:
-        reports += _reports(
+        reports += comparisons_of(
             posterior,
             basis,
             scenario,
@@ -75,18 +75,19 @@ def compare_plans(
     show_comparison(reports, quiet=quiet)
 
 
-def _reports(
+def comparisons_of(
     posterior: Posterior,
     basis: Basis,
     scenario: Scenario,
     *,
     budgets: Sequence[float],
     students: Sequence[float],
-    crossover: bool,
+    crossover: bool = False,
     prob: float,
     kind: str,
-    quiet: bool,
+    quiet: bool = True,
 ) -> list[CompareKeys]:
+    """Distil or train in one scenario, for every budget and student."""
     problems = [(budget, student) for student in (students or (None,)) for budget in budgets]
     sizes = np.array([student for _, student in problems], dtype=np.float64) if students else None
     with problem_progress(scenario.name, wanted=not quiet) as progress:
@@ -180,7 +181,7 @@ def _or_none(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def show_comparison(reports: Sequence[CompareKeys], *, quiet: bool) -> None:
+def show_comparison(reports: Sequence[CompareKeys], *, quiet: bool, health: bool = True) -> None:
     """Print comparisons for people."""
     first = reports[0].difference
     rows = [
@@ -213,8 +214,10 @@ def show_comparison(reports: Sequence[CompareKeys], *, quiet: bool) -> None:
     )
     say('"If known": the same probability, were both planned knowing the coefficients.')
     say_all("Where the two meet", [line for report in reports for line in crossover_lines(report)])
-    show_health(reports[0].health)
-    say_all("Warnings", dict.fromkeys(warning for report in reports for warning in report.warnings))
+    if health:
+        show_health(reports[0].health)
+    warnings = [f"{report.scenario}: {warning}" for report in reports for warning in report.warnings]
+    say_all("Warnings", dict.fromkeys(warnings))
     if not quiet:
         say_all("Notes", dict.fromkeys(note for report in reports for note in report.notes))
 

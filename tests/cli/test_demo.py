@@ -1,5 +1,6 @@
 """`demo` leaves its results, says what they are, and names the next command."""
 
+import json
 import shlex
 from pathlib import Path
 
@@ -33,8 +34,19 @@ def test_the_results_are_left_in_the_folder(bayes_dsl, tmp_path: Path) -> None:
     out = tmp_path / "a" / "demo"
     ran = bayes_dsl("demo", "--out", out)
     assert ran.code == 0 and ran.err == ""
-    assert sorted(file.name for file in out.iterdir()) == ["diagnostics.png", "forecast.png", "posterior.nc"]
-    for part in ("simulated", "Health: passed", "90 % equal-tailed", "times the compute of the largest run"):
+    assert sorted(file.name for file in out.iterdir()) == [
+        "allocation.png",
+        "diagnostics.png",
+        "forecast.png",
+        "posterior.nc",
+    ]
+    for part in (
+        "simulated",
+        "Health: passed",
+        "90 % equal-tailed",
+        "times the compute of the largest run",
+        "recommended",
+    ):
         assert part in ran.out
 
 
@@ -42,9 +54,34 @@ def test_the_results_are_left_in_the_folder(bayes_dsl, tmp_path: Path) -> None:
 def test_the_commands_it_names_work(bayes_dsl, tmp_path: Path) -> None:
     out = bayes_dsl("demo", "--out", tmp_path / "demo").out
     lines = [line.strip() for line in out.splitlines() if line.startswith("  bayes-dsl ")]
-    assert [line.split()[1] for line in lines] == ["summary", "forecast", "check"]
-    for line in lines[:2]:
+    assert [line.split()[1] for line in lines] == [
+        "summary",
+        "forecast",
+        "allocate",
+        "risk",
+        "check",
+    ]
+    for line in lines[:4]:
         assert bayes_dsl(*shlex.split(line)[1:]).code == 0
+
+
+def test_a_distilled_table_is_asked_whether_to_distil(
+    capsys: pytest.CaptureFixture[str], small_distilled: Posterior, tmp_path: Path
+) -> None:
+    healthy = Posterior(law=small_distilled.law, tree=small_distilled.tree.copy())
+    record = {**small_distilled.diagnostics.to_record(), "rhat": 1.0, "bulk_ess": 1e4, "tail_ess": 1e4}
+    healthy.tree.attrs["diagnostics"] = json.dumps({**record, "divergences": 0, "ebfmi": 1.0})
+    asked = demo.decide(healthy, demo.target_beyond(healthy), tmp_path, prob=0.9)
+    told = capsys.readouterr().out
+    assert asked.startswith("--budget ") and (tmp_path / "allocation.png").stat().st_size > 10_000
+    for part in (
+        "4. The budget",
+        "5. Distil, or just train?",
+        "P(distilling wins)",
+        "best-case",
+        "pretraining",
+    ):
+        assert part in told
 
 
 def test_the_target_lies_beyond_the_runs(small_posterior: Posterior) -> None:
