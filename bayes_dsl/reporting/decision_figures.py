@@ -143,7 +143,8 @@ def risk_figure(posterior: Posterior, risk: Risk, *, prob: float, kind: str) -> 
                 (mean, row),
                 xytext=(0, 9),
                 textcoords="offset points",
-                ha="center",
+                # Words over a plan without regret would reach into the plans' names.
+                ha="left" if mean < SMALLEST else "center",
                 fontsize=11,
                 zorder=5,
             )

@@ -6,10 +6,14 @@ import re
 
 import pytest
 
-from bayes_dsl.cli import decision_keys, decision_verbs
+from bayes_dsl.cli import decision_keys, decision_verbs, risk_keys
 from bayes_dsl.cli.json_keys import Keys
 
-VERBS = {"allocate": (decision_verbs.allocate, decision_keys.AllocateKeys)}
+VERBS = {
+    "allocate": (decision_verbs.allocate, decision_keys.AllocateKeys),
+    "compare": (decision_verbs.compare, decision_keys.CompareKeys),
+    "risk": (decision_verbs.risk, risk_keys.RiskKeys),
+}
 # What a decision recommends, as agreed on; more keys may follow these.
 RECOMMENDED = (
     "student_params",
@@ -24,7 +28,7 @@ RECOMMENDED = (
 @pytest.mark.parametrize("verb", VERBS)
 def test_the_help_lists_the_keys(verb: str) -> None:
     function, keys = VERBS[verb]
-    found = re.search(r"Keys of --json: ([^.]*)\.", " ".join((function.__doc__ or "").split()))
+    found = re.search(r"(?:Keys of --json|its keys): ([^.]*)\.", " ".join((function.__doc__ or "").split()))
     assert found is not None
     assert tuple(found[1].split(", ")) == tuple(keys.model_fields)
 
@@ -52,7 +56,11 @@ def test_a_number_that_is_not_finite_is_null() -> None:
 
 
 def test_every_report_refuses_undeclared_keys() -> None:
-    reports = [one for one in vars(decision_keys).values() if isinstance(one, type) and issubclass(one, Keys)]
+    reports = [
+        one
+        for one in (*vars(decision_keys).values(), *vars(risk_keys).values())
+        if isinstance(one, type) and issubclass(one, Keys)
+    ]
     assert len(reports) > 4
     for report in reports:
         with pytest.raises(ValueError, match="Extra inputs are not permitted"):
