@@ -45,6 +45,14 @@ _DOOR = {
     "Plan": "decisions.plans",
     "optimal_allocations": "decisions.allocation",
     "recommended_allocation": "decisions.recommended",
+    "distil_or_train": "decisions.compare",
+    "crossover_budget": "decisions.crossovers",
+    "break_even_students": "decisions.sharing",
+    "Teacher": "decisions.existing",
+    "choose_teacher": "decisions.existing",
+    "assess": "decisions.risk",
+    "budget_for_target": "decisions.targets",
+    "value_of_knowing": "decisions.knowing",
     "odd_rows": "validation.odd_rows",
 }
 __version__ = "0.1.0"

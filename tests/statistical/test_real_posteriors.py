@@ -36,7 +36,7 @@ def test_a_table_that_is_to_be_sampled_passes_the_gate(one: Entry) -> None:
     assert one.law is not None
     table = open_table(one)
     posterior = fit(table, law=law_of(one.law))  # raises where the gate is not passed
-    assert posterior.healthy and posterior.diagnostics.draws == 4000
+    assert posterior.healthy and posterior.diagnostics.draws >= 4000
     # The posterior is about this table: the floor lies below every loss, and the law explains most of what varies.
     assert np.quantile(posterior.draws("E"), 0.95) < table.values("loss").min()
     assert explained(posterior) > 0.9
