@@ -26,6 +26,7 @@ from bayes_dsl.decisions.compare import Comparison, distil_or_train
 from bayes_dsl.decisions.crossovers import crossover_budget
 from bayes_dsl.decisions.plans import Plan
 from bayes_dsl.decisions.sharing import break_even_students
+from bayes_dsl.errors import Fault, InputError
 from bayes_dsl.forecast.expected import expected_loss
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.runs.counting import check_same_counting
@@ -45,6 +46,7 @@ def compare_plans(
     counting: str | None,
     prob: float,
     kind: str,
+    plot: Path | None,
     accept_unhealthy: bool,
     as_json: bool,
     quiet: bool,
@@ -56,6 +58,8 @@ def compare_plans(
     scenarios, cost, bounds = asked(posterior)
     basis = basis_of(posterior, cost_model=cost, bounds=bounds, accept_unhealthy=True)
     check_counting(basis.cost, counting)
+    if plot is not None:
+        _draw(posterior, basis, scenarios, plot, budgets=budgets, students=students, quiet=quiet)
     reports: list[CompareKeys] = []
     for scenario in scenarios:
         reports += comparisons_of(
@@ -73,6 +77,39 @@ def compare_plans(
         print_json(reports)
         return
     show_comparison(reports, quiet=quiet)
+    if plot is not None:
+        say()
+        say(f"Drawn: {plot}")
+
+
+def _draw(
+    posterior: Posterior,
+    basis: Basis,
+    scenarios: Sequence[Scenario],
+    path: Path,
+    *,
+    budgets: Sequence[float],
+    students: Sequence[float],
+    quiet: bool,
+) -> None:
+    from bayes_dsl.reporting.plots import plot_comparison  # Matplotlib is slow to load
+
+    if len(scenarios) > 1 or not students:
+        value = "all scenarios" if len(scenarios) > 1 else "no --student"
+        rule, remedy = "a figure shows one scenario over students' sizes", "Give --scenario and --student"
+        raise InputError(Fault(where="compare", what="--plot", value=value, rule=rule, remedy=remedy))
+    with problem_progress("drawing", wanted=not quiet) as progress:
+        plot_comparison(
+            posterior,
+            path,
+            scenarios[0],
+            budget_flops=budgets,
+            student_params=students,
+            cost_model=basis.cost,
+            bounds=basis.bounds,
+            accept_unhealthy=True,
+            progress=progress,
+        )
 
 
 def comparisons_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -148,4 +149,12 @@ AssuranceOption = Annotated[
 ]
 RiskProbOption = Annotated[
     float, typer.Option(metavar="P", callback=probability, help="Quantile of the loss at risk.")
+]
+PlotOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        show_default=False,
+        help="Draw it to this file: who wins over sizes and budgets, or what each plan risks.",
+    ),
 ]

@@ -44,6 +44,7 @@ def risk_of_plans(
     counting: str | None,
     prob: float,
     kind: str,
+    plot: Path | None,
     accept_unhealthy: bool,
     as_json: bool,
     quiet: bool,
@@ -84,10 +85,17 @@ def risk_of_plans(
         notes=notes_of(posterior, basis, scenario),
         warnings=list(judged.notes),
     )
+    if plot is not None:
+        from bayes_dsl.reporting.plots import plot_risk  # Matplotlib is slow to load
+
+        plot_risk(posterior, plot, judged, prob=prob, kind=kind)
     if as_json:
         print_json(report)
-    else:
-        show_risk(report, quiet=quiet)
+        return
+    show_risk(report, quiet=quiet)
+    if plot is not None:
+        say()
+        say(f"Drawn: {plot}")
 
 
 def usual_plans(

@@ -174,12 +174,13 @@ def least_budget(basis: Basis, scenario: Scenario, budgets: np.ndarray, sizes: n
     )
     # A hair above: at the least budget itself the search has no room.
     least = least * (1.0 + 1e-6)
+    whom = "the least student and teacher" if scenario.teacher else "the least run's tokens"
     faults = [
         Fault(
             where=f"allocation, {scenario.name}",
             what="budget_flops",
             value=f"{budget:.4g}",
-            rule=f"the least student and teacher within the search bounds cost {needed:.4g} FLOPs",
+            rule=f"{whom} within the search bounds cost {needed:.4g} FLOPs",
             remedy=f"Give at least {needed:.4g} FLOPs, or a smaller student",
         )
         for budget, needed in zip(budgets, np.broadcast_to(least, budgets.shape), strict=True)

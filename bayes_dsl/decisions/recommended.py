@@ -252,6 +252,9 @@ def _bounds_hit(choice: Choice, plan: Plan) -> tuple[BoundHit, ...]:
         "teacher_tokens": bounds.teacher_tokens,
     }
     ranges |= {name: known[name] for name in choice.names if name in known}
+    if "teacher_loss" in choice.names:
+        low, high = choice.box()[choice.names.index("teacher_loss")]
+        ranges["teacher_loss"] = float(np.exp(low)), float(np.exp(high))
     hits = []
     for name, (low, high) in ranges.items():
         value = float(getattr(plan, name))

@@ -116,3 +116,11 @@ def test_students_that_share_pay_less(bayes_dsl, distilled_file: Path, of_all: l
     found = json.loads(bayes_dsl("compare", distilled_file, *arguments).out)[0]
     alone = next(one for one in of_all if one["scenario"] == TEACHER_PRETRAINING.name)
     assert found["difference"]["mean"] < alone["difference"]["mean"]
+
+
+def test_the_map_is_drawn_for_one_scenario(bayes_dsl, distilled_file: Path, tmp_path: Path) -> None:
+    plot = tmp_path / "map.png"
+    ran = bayes_dsl("compare", distilled_file, *ASKED, "--plot", plot)
+    assert ran.code == 2 and "--plot = all scenarios; a figure shows one scenario" in ran.err
+    ran = bayes_dsl("compare", distilled_file, *ASKED, "--plot", plot, "--scenario", "best-case")
+    assert ran.code == 0 and f"Drawn: {plot}" in ran.out and plot.stat().st_size > 10_000

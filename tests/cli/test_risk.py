@@ -101,3 +101,10 @@ def test_a_supervised_posterior_compares_supervised_plans(bayes_dsl, posterior_f
     found = json.loads(bayes_dsl("risk", posterior_file, "--budget", "1e22", "--json").out)
     assert [one["name"] for one in found["plans"]] == list(OWN_NAMES[:-1])
     assert found["against"] == "supervised"
+
+
+def test_the_plans_are_drawn(bayes_dsl, distilled_file: Path, tmp_path: Path) -> None:
+    plot = tmp_path / "risk.svg"
+    ran = bayes_dsl("risk", distilled_file, *ASKED, "--plot", plot)
+    assert ran.code == 0 and f"Drawn: {plot}" in ran.out
+    assert "recipe" in plot.read_text()
