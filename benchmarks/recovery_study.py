@@ -22,7 +22,7 @@ from bayes_dsl.errors import ExtrapolationWarning
 from bayes_dsl.forecast.expected import expected_loss
 from bayes_dsl.inference.design import busbridge_study_design
 from bayes_dsl.inference.posterior import Posterior
-from bayes_dsl.inference.settings import Settings
+from bayes_dsl.inference.settings import CAREFUL, Settings
 from bayes_dsl.inference.simulate import Noise, simulate
 from bayes_dsl.laws.published import published
 from bayes_dsl.runs.table import RunTable
@@ -166,6 +166,7 @@ def summary(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "inside": counts,
         "pooled": pooled,
         "divergences": divergences,
+        "sampled_again": sum(record["target_accept"] == CAREFUL for record in records),
         "gates_passed": sum(not record["problems"] for record in records),
         "worst_rhat": max(record["rhat"] for record in records),
         "least_bulk_ess": min(record["bulk_ess"] for record in records),

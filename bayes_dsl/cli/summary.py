@@ -66,8 +66,8 @@ def show_summary(report: SummaryKeys, *, name: str, quiet: bool) -> None:
     say(f"Table: {table.source}, {table.used} of {table.rows} rows used, sha256 {table.sha256}")
     say(f"Counting of params: {report.counting or 'unstated'}")
     say(
-        f"Sampled: {settings['chains']:g} chains of {settings['draws']:g} draws "
-        f"after {settings['warmup']:g} of warm-up"
+        f"Sampled: {settings['chains']:g} chains of {report.health.draws / settings['chains']:g} draws "
+        f"after {settings['warmup']:g} of warm-up, target acceptance {settings['target_accept']:g}"
     )
     say("Versions: " + ", ".join(f"{name} {version}" for name, version in report.versions.items()))
     show_health(report.health)

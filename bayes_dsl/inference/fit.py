@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from typing import Any
 
@@ -20,7 +20,7 @@ from bayes_dsl.inference.observations import Observations, observe
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.inference.priors import Prior, default_prior
 from bayes_dsl.inference.sampler import Progress, Sampled, sample
-from bayes_dsl.inference.settings import Settings
+from bayes_dsl.inference.settings import CAREFUL, Settings
 from bayes_dsl.laws.base import Law
 from bayes_dsl.laws.distillation import DISTILLATION
 from bayes_dsl.laws.supervised import SUPERVISED
@@ -81,15 +81,16 @@ def fit(
     if prior is None:
         prior = default_prior(law, typical_loss=float(np.median(table.used.values("loss"))))
     observations = observe(table, law=law, prior=prior)
-    judged: dict[int, Diagnostics] = {}
-
-    def enough(sampled: Sampled) -> bool:
-        judged[id(sampled)] = found = _diagnosed(observations, sampled)
-        return not found.short
-
-    sampled = sample(observations, settings=settings, seed=seed, progress=progress, enough=enough)
-    diagnostics = judged.get(id(sampled))
-    posterior = _posterior(table, observations, sampled, prior, settings, seed, diagnostics)
+    posterior = _sampled(table, observations, prior, settings, seed, progress)
+    diverged = posterior.diagnostics.divergences
+    if diverged and settings.retry and settings.target_accept < CAREFUL:
+        note = (
+            f"sampled with target_accept {CAREFUL:g}: at {settings.target_accept:g}, {diverged} of "
+            f"{posterior.diagnostics.draws:,} draws diverged"
+        )
+        again = replace(settings, target_accept=CAREFUL)
+        posterior = _sampled(table, observations, prior, again, seed, progress)
+        posterior.tree.attrs["notes"] = json.dumps([*posterior.notes, note])
     if cost_model is not None:
         posterior.tree.attrs["cost_model"] = json.dumps(cost_model.record(), sort_keys=True)
     problems = posterior.diagnostics.problems()
@@ -100,6 +101,25 @@ def fit(
             posterior=posterior,
         )
     return posterior
+
+
+def _sampled(
+    table: RunTable,
+    observations: Observations,
+    prior: Prior,
+    settings: Settings,
+    seed: int,
+    progress: Progress | None,
+) -> Posterior:
+    """The posterior of one attempt, healthy or not; chains that are too short go on."""
+    judged: dict[int, Diagnostics] = {}
+
+    def enough(sampled: Sampled) -> bool:
+        judged[id(sampled)] = found = _diagnosed(observations, sampled)
+        return not found.short
+
+    sampled = sample(observations, settings=settings, seed=seed, progress=progress, enough=enough)
+    return _posterior(table, observations, sampled, prior, settings, seed, judged.get(id(sampled)))
 
 
 def versions() -> dict[str, str]:

@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bayes_dsl.cores import workers
+from bayes_dsl.cores import one_blas_thread, workers
 from bayes_dsl.inference.compiled import Compiled, compiled_for, pieces, shapes_of, unflatten
 from bayes_dsl.inference.coordinates import coordinates_of
 from bayes_dsl.inference.mode import Gradients, Mode, find_mode, local_scale
@@ -65,7 +65,7 @@ def sample(
     one machine, however many cores it uses.
     """
     structure = observations.structure
-    with jax.enable_x64(True):
+    with jax.enable_x64(True), one_blas_thread():
         data = jax.tree.map(jnp.asarray, observations.data)
         compiled = compiled_for(structure, settings, shapes_of(data))
         mode, data = _start(structure, observations, data, compiled, seed)

@@ -23,7 +23,14 @@ def record(seed: int, *, outside: tuple[str, ...] = (), **changes: Any) -> dict[
     quantities = {
         name: {"median": 1.0, "lower": 0.5, "upper": 1.5, "inside": name not in outside} for name in TRUTH
     }
-    health = {"rhat": 1.001, "bulk_ess": 900.0, "tail_ess": 800.0, "divergences": 0, "ebfmi": 0.9}
+    health = {
+        "rhat": 1.001,
+        "bulk_ess": 900.0,
+        "tail_ess": 800.0,
+        "divergences": 0,
+        "ebfmi": 0.9,
+        "target_accept": 0.95,
+    }
     cost = {"gradients_a_draw": 15.0, "wall_s": 20.0, "cpu_s": 19.0, "compiled": False, "load": 1.0}
     told = {"world": "independent", "seed": seed, "quantities": quantities, "problems": []}
     return {**told, **health, **cost, **changes}

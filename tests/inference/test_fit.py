@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bayes_dsl.errors import InputError, NotConverged, TableError
+from bayes_dsl.inference import fit as fitting
 from bayes_dsl.inference.design import busbridge_study_design
 from bayes_dsl.inference.fit import default_law, fit, versions
-from bayes_dsl.inference.settings import Settings
+from bayes_dsl.inference.settings import CAREFUL, Settings
 from bayes_dsl.inference.simulate import NOISELESS, simulate
 from bayes_dsl.laws.base import Law, Parameter, Role
 from bayes_dsl.laws.distillation import DISTILLATION
@@ -60,6 +63,25 @@ def test_chains_that_are_too_short_go_on_by_themselves(small_table):
     assert posterior.healthy and 250 < length <= short.most_draws
     assert posterior.tree["log_likelihood"].sizes["draw"] == length
     assert posterior.diagnostics.draws == 2 * length
+
+
+def test_draws_that_diverge_are_drawn_again_with_smaller_steps(small_table, monkeypatch):
+    attempts: list[float] = []
+    honest = fitting._diagnosed
+
+    def diverging(observations, sampled):
+        found = honest(observations, sampled)
+        attempts.append(found.rhat)
+        return replace(found, divergences=3) if len(attempts) == 1 else found
+
+    monkeypatch.setattr(fitting, "_diagnosed", diverging)
+    settings = Settings(chains=2, warmup=500, draws=500)
+    posterior = fit(small_table, law=CHINCHILLA, settings=settings, seed=5)
+    assert posterior.healthy and posterior.settings["target_accept"] == CAREFUL
+    assert posterior.notes[-1] == "sampled with target_accept 0.99: at 0.95, 3 of 1,000 draws diverged"
+    attempts.clear()
+    with pytest.raises(NotConverged, match="divergences = 3"):
+        fit(small_table, law=CHINCHILLA, settings=replace(settings, retry=False), seed=5)
 
 
 def test_a_posterior_remembers_how_it_was_made(small_posterior, small_table):

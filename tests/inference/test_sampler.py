@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info
 
 from bayes_dsl.inference import sampler
 from bayes_dsl.inference.observations import observe
@@ -40,6 +41,19 @@ def test_the_draws_do_not_depend_on_the_number_of_cores(observations, sampled, m
     for cores in (1, 3):
         monkeypatch.setattr(sampler, "workers", lambda most, cores=cores: min(most, cores))
         assert same(sample(observations, settings=SETTINGS, seed=3), sampled[0])
+
+
+def test_linear_algebra_has_one_thread_wherever_the_frame_is_made(observations, monkeypatch):
+    seen: list[int] = []
+    made = sampler._frame_of
+
+    def watched(*arguments):
+        seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return made(*arguments)
+
+    monkeypatch.setattr(sampler, "_frame_of", watched)
+    sample(observations, settings=SETTINGS, seed=3)
+    assert seen and set(seen) == {1}
 
 
 def test_another_seed_gives_other_draws(observations, sampled):
