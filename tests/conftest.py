@@ -11,6 +11,7 @@ os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
 
 import numpy as np
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from bayes_dsl.errors import NotConverged
 from bayes_dsl.inference.design import supervised_grid
@@ -20,6 +21,11 @@ from bayes_dsl.inference.settings import Settings
 from bayes_dsl.inference.simulate import Noise, simulate
 from bayes_dsl.laws.published import published
 from bayes_dsl.runs.table import RunTable
+
+# The same examples each time, as everything here is seeded; HYPOTHESIS_PROFILE=explore looks for new ones.
+hypothesis_settings.register_profile("fixed", derandomize=True, deadline=None)
+hypothesis_settings.register_profile("explore", max_examples=2000, deadline=None)
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "fixed"))
 
 SMALL_SETTINGS = Settings(chains=4, warmup=500, draws=1000)
 

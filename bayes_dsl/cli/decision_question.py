@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from bayes_dsl.costs.flops import CostModel, cost_model
 from bayes_dsl.costs.scenarios import PRETRAINING_AND_INFERENCE, SUPERVISED_TRAINING, Scenario
@@ -118,4 +119,83 @@ def bounds_asked(
         student_params_cap=caps.get("--max-student"),
         student_tokens_cap=caps.get("--max-tokens"),
         teacher_tokens_cap=caps.get("--max-teacher-tokens"),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """What the flags of one verb ask: numbers by flag, and words that only a posterior gives a meaning."""
+
+    verb: str
+    found: Mapping[str, Sequence[float]]
+    caps: Mapping[str, str | None]
+    cost: str | None
+    logits: float | None
+    pretraining: float | None
+    students: float
+    stored_logits: bool
+
+    def one(self, flag: str) -> float | None:
+        """The number of a flag that is given once at most."""
+        given = self.found.get(flag, ())
+        return given[0] if given else None
+
+    def scenario(self, posterior: Posterior, name: str | None) -> Scenario:
+        """The scenario of that name with what the flags change in it."""
+        return scenario_asked(
+            posterior,
+            name,
+            logits=self.logits,
+            pretraining=self.pretraining,
+            students=self.students,
+            stored_logits=self.stored_logits,
+            serving_tokens=self.one("--serving") or 0.0,
+        )
+
+    def ground(self, posterior: Posterior) -> tuple[CostModel | None, Bounds]:
+        """The cost model that was named, if any, and the search bounds."""
+        return cost_asked(posterior, self.cost), bounds_asked(posterior, **self.caps, verb=self.verb)
+
+
+def question_of(
+    verb: str,
+    texts: Mapping[str, str | Sequence[str] | None],
+    *,
+    max_student: str | None,
+    max_tokens: str | None,
+    max_teacher_tokens: str | None,
+    cost: str | None,
+    logits: float | None,
+    pretraining: float | None,
+    students: float,
+    stored_logits: bool,
+) -> Question:
+    """The question that the flags ask; every bad number at once, before any posterior is opened.
+
+    Raises
+    ------
+    InputError
+        A number is none, or a student is larger than what can be served.
+    """
+    limits = {
+        "--max-student": max_student,
+        "--max-tokens": max_tokens,
+        "--max-teacher-tokens": max_teacher_tokens,
+    }
+    found = numbers({**texts, **limits}, verb)
+    check_sizes(found, verb)
+    caps = {
+        "max_student": max_student,
+        "max_tokens": max_tokens,
+        "max_teacher_tokens": max_teacher_tokens,
+    }
+    return Question(
+        verb=verb,
+        found=found,
+        caps=caps,
+        cost=cost,
+        logits=logits,
+        pretraining=pretraining,
+        students=students,
+        stored_logits=stored_logits,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -77,47 +77,26 @@ def allocate(
     optimal, rule, search, health, notes, warnings. With several budgets or students it is a list.
     """
     from bayes_dsl.cli.allocate import allocate_budget
-    from bayes_dsl.cli.decision_question import (
-        bounds_asked,
-        check_sizes,
-        cost_asked,
-        numbers,
-        scenario_asked,
-    )
+    from bayes_dsl.cli.decision_question import question_of
 
-    found = numbers(
-        {
-            "--budget": budget,
-            "--student": student,
-            "--serving": serving,
-            "--max-student": max_student,
-            "--max-tokens": max_tokens,
-            "--max-teacher-tokens": max_teacher_tokens,
-        },
+    question = question_of(
         "allocate",
+        {"--budget": budget, "--student": student, "--serving": serving},
+        max_student=max_student,
+        max_tokens=max_tokens,
+        max_teacher_tokens=max_teacher_tokens,
+        cost=cost,
+        logits=logits,
+        pretraining=pretraining,
+        students=students,
+        stored_logits=stored_logits,
     )
-    check_sizes(found, "allocate")
-
-    def asked(loaded: Any) -> Any:
-        return (
-            scenario_asked(
-                loaded,
-                scenario,
-                logits=logits,
-                pretraining=pretraining,
-                students=students,
-                stored_logits=stored_logits,
-                serving_tokens=found.get("--serving", [0.0])[0],
-            ),
-            cost_asked(loaded, cost),
-            bounds_asked(loaded, max_student, max_tokens, max_teacher_tokens, "allocate"),
-        )
 
     allocate_budget(
         posterior,
-        budgets=found["--budget"],
-        students=found.get("--student", []),
-        asked=asked,
+        budgets=question.found["--budget"],
+        students=question.found.get("--student", []),
+        asked=lambda loaded: (question.scenario(loaded, scenario), *question.ground(loaded)),
         counting=counting,
         within=within,
         rule=rule,
@@ -162,37 +141,28 @@ def compare(
     health, notes, warnings.
     """
     from bayes_dsl.cli.compare import compare_plans
-    from bayes_dsl.cli.decision_question import bounds_asked, check_sizes, cost_asked, numbers, scenario_asked
+    from bayes_dsl.cli.decision_question import question_of
     from bayes_dsl.costs.scenarios import SCENARIOS
 
-    found = numbers(
-        {"--budget": budget, "--student": student, "--serving": serving, "--max-student": max_student},
+    names = [one.name for one in SCENARIOS] if scenario is None else [scenario]
+    question = question_of(
         "compare",
+        {"--budget": budget, "--student": student, "--serving": serving},
+        max_student=max_student,
+        max_tokens=max_tokens,
+        max_teacher_tokens=max_teacher_tokens,
+        cost=cost,
+        logits=logits,
+        pretraining=pretraining,
+        students=students,
+        stored_logits=stored_logits,
     )
-    check_sizes(found, "compare")
-
-    def asked(loaded: Any) -> Any:
-        names = [one.name for one in SCENARIOS] if scenario is None else [scenario]
-        scenarios = [
-            scenario_asked(
-                loaded,
-                name,
-                logits=logits,
-                pretraining=pretraining,
-                students=students,
-                stored_logits=stored_logits,
-                serving_tokens=found.get("--serving", [0.0])[0],
-            )
-            for name in names
-        ]
-        bounds = bounds_asked(loaded, max_student, max_tokens, max_teacher_tokens, "compare")
-        return scenarios, cost_asked(loaded, cost), bounds
 
     compare_plans(
         posterior,
-        budgets=found["--budget"],
-        students=found.get("--student", []),
-        asked=asked,
+        budgets=question.found["--budget"],
+        students=question.found.get("--student", []),
+        asked=lambda loaded: ([question.scenario(loaded, name) for name in names], *question.ground(loaded)),
         crossover=crossover,
         counting=counting,
         prob=prob,
@@ -237,44 +207,32 @@ def risk(
     Keys of --json: scenario, budget_flops, student_params, against, target_loss, risk_prob, plans,
     budget_for_target, value_of_knowing, cost_model, health, notes, warnings.
     """
-    from bayes_dsl.cli.decision_question import bounds_asked, check_sizes, cost_asked, numbers, scenario_asked
+    from bayes_dsl.cli.decision_question import question_of
     from bayes_dsl.cli.plan_option import plans_of
     from bayes_dsl.cli.risk import OWN_NAMES, risk_of_plans
 
-    found = numbers(
-        {
-            "--budget": budget,
-            "--student": student,
-            "--target": target,
-            "--serving": serving,
-            "--max-student": max_student,
-        },
+    question = question_of(
         "risk",
+        {"--budget": budget, "--student": student, "--target": target, "--serving": serving},
+        max_student=max_student,
+        max_tokens=max_tokens,
+        max_teacher_tokens=max_teacher_tokens,
+        cost=cost,
+        logits=logits,
+        pretraining=pretraining,
+        students=students,
+        stored_logits=stored_logits,
     )
-    check_sizes(found, "risk")
-
-    def asked(loaded: Any) -> Any:
-        one = scenario_asked(
-            loaded,
-            scenario,
-            logits=logits,
-            pretraining=pretraining,
-            students=students,
-            stored_logits=stored_logits,
-            serving_tokens=found.get("--serving", [0.0])[0],
-        )
-        bounds = bounds_asked(loaded, max_student, max_tokens, max_teacher_tokens, "risk")
-        return one, cost_asked(loaded, cost), bounds
 
     risk_of_plans(
         posterior,
-        budget=found["--budget"][0],
-        student=found.get("--student", [None])[0],
+        budget=question.found["--budget"][0],
+        student=question.one("--student"),
         plans=plans_of(plan or (), taken=OWN_NAMES),
-        target=found.get("--target", [None])[0],
+        target=question.one("--target"),
         assurance=assurance,
         risk_prob=risk_prob,
-        asked=asked,
+        asked=lambda loaded: (question.scenario(loaded, scenario), *question.ground(loaded)),
         counting=counting,
         prob=prob,
         kind=kind,

@@ -66,12 +66,13 @@ def format_quantity(value: float, *, digits: int = 4) -> str:
     if value == 0 or not math.isfinite(value):
         return f"{value:g}"
     rounded = float(f"{value:.{digits - 1}e}")
+    places = max(digits, 3)  # up to 999 before the letter; with fewer places `g` would write 1e+02
     for letter, exponent in (("T", 12), ("B", 9), ("M", 6), ("K", 3)):
         scaled = abs(rounded) / 10.0**exponent
         if 1 <= scaled < 1000:
-            return f"{rounded / 10.0**exponent:.{digits}g}{letter}"
+            return f"{rounded / 10.0**exponent:.{places}g}{letter}"
     if 0.001 <= abs(rounded) < 1000:
-        return f"{rounded:.{digits}g}"
+        return f"{rounded:.{places}g}"
     mantissa, exponent_text = f"{rounded:.{digits - 1}e}".split("e")
     if "." in mantissa:
         mantissa = mantissa.rstrip("0").rstrip(".")

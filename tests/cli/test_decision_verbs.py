@@ -65,3 +65,13 @@ def test_a_student_above_its_cap_is_refused(bayes_dsl, table_file) -> None:
 def test_what_is_no_posterior_is_refused(bayes_dsl, table_file) -> None:
     ran = bayes_dsl("allocate", table_file, "--budget", "1e21")
     assert (ran.code, ran.out) == (2, "") and ran.err.count("\n") == 1
+
+
+def test_each_verb_tells_every_bad_number_before_a_file_is_opened(bayes_dsl, tmp_path) -> None:
+    for verb in ("allocate", "compare", "risk"):
+        wrong = ("--budget", "x", "--student", "y", "--max-tokens", "q", "--max-teacher-tokens", "0")
+        ran = bayes_dsl(verb, tmp_path / "none.nc", *wrong)
+        assert (ran.code, ran.out) == (2, "")
+        told = [line.split(" = ")[0] for line in ran.err.splitlines()]
+        flags = ("--budget", "--student", "--max-tokens", "--max-teacher-tokens")
+        assert told == [f"{verb}: {flag}" for flag in flags]

@@ -123,3 +123,8 @@ def test_no_text_raises_or_gives_nan(text: str) -> None:
 )
 def test_how_numbers_are_printed(value: float, text: str) -> None:
     assert format_quantity(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(99.5e6, "100M"), (1.234e11, "120B"), (456.7, "460")])
+def test_few_digits_never_bring_an_exponent_before_the_letter(value: float, text: str) -> None:
+    assert format_quantity(value, digits=2) == text
