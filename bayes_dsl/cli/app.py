@@ -32,6 +32,7 @@ for verb in (
     decision_verbs.allocate,
     decision_verbs.compare,
     decision_verbs.risk,
+    decision_verbs.teachers,
     posterior_verbs.score,
 ):
     app.command()(verb)

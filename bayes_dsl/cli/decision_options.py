@@ -158,3 +158,12 @@ PlotOption = Annotated[
         help="Draw it to this file: who wins over sizes and budgets, or what each plan risks.",
     ),
 ]
+TeacherOption = Annotated[
+    list[str],
+    typer.Option(
+        metavar="'NAME: loss=L, ...'",
+        show_default=False,
+        help="A teacher that exists, such as 'ours: loss=2.1, params=7B, price=1e21, loss-se=0.002'; "
+        "params where its logits are charged, price in FLOPs where it has one. Can be repeated.",
+    ),
+]

@@ -29,6 +29,7 @@ from bayes_dsl.cli.decision_options import (
     StudentOption,
     StudentsOption,
     TargetOption,
+    TeacherOption,
     WithinOption,
 )
 from bayes_dsl.cli.options import (
@@ -237,6 +238,65 @@ def risk(
         prob=prob,
         kind=kind,
         plot=plot,
+        accept_unhealthy=accept_unhealthy,
+        as_json=json,
+        quiet=quiet,
+    )
+
+
+def teachers(
+    posterior: PosteriorArgument,
+    budget: OneBudgetOption,
+    teacher: TeacherOption,
+    student: OneStudentOption = None,
+    scenario: ScenarioOption = None,
+    cost: CostOption = None,
+    logits: LogitsOption = None,
+    students: StudentsOption = 1,
+    stored_logits: StoredOption = False,
+    serving: ServingOption = None,
+    max_student: MaxStudentOption = None,
+    max_tokens: MaxTokensOption = None,
+    counting: CountingOption = None,
+    prob: ProbOption = 0.9,
+    kind: KindOption = "eti",
+    accept_unhealthy: AcceptOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Say which of several teachers that exist to take for a student, or none.
+
+    A teacher's price and its logits come out of the budget; its own training is paid already.
+
+    Keys of --json: scenario, budget_flops, student_params, recommended, options, unaffordable, cost_model,
+    health, notes, warnings.
+    """
+    from bayes_dsl.cli.decision_question import question_of
+    from bayes_dsl.cli.teacher_option import teachers_of
+    from bayes_dsl.cli.teachers import choose_among
+
+    question = question_of(
+        "teachers",
+        {"--budget": budget, "--student": student, "--serving": serving},
+        max_student=max_student,
+        max_tokens=max_tokens,
+        max_teacher_tokens=None,
+        cost=cost,
+        logits=logits,
+        pretraining=None,
+        students=students,
+        stored_logits=stored_logits,
+    )
+
+    choose_among(
+        posterior,
+        teachers=teachers_of(teacher),
+        budget=question.found["--budget"][0],
+        student=question.one("--student"),
+        asked=lambda loaded: (question.scenario(loaded, scenario), *question.ground(loaded)),
+        counting=counting,
+        prob=prob,
+        kind=kind,
         accept_unhealthy=accept_unhealthy,
         as_json=json,
         quiet=quiet,

@@ -6,13 +6,14 @@ import re
 
 import pytest
 
-from bayes_dsl.cli import decision_keys, decision_verbs, risk_keys
+from bayes_dsl.cli import decision_keys, decision_verbs, risk_keys, teacher_keys
 from bayes_dsl.cli.json_keys import Keys
 
 VERBS = {
     "allocate": (decision_verbs.allocate, decision_keys.AllocateKeys),
     "compare": (decision_verbs.compare, decision_keys.CompareKeys),
     "risk": (decision_verbs.risk, risk_keys.RiskKeys),
+    "teachers": (decision_verbs.teachers, teacher_keys.TeachersKeys),
 }
 # What a decision recommends, as agreed on; more keys may follow these.
 RECOMMENDED = (
