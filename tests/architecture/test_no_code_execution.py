@@ -27,6 +27,7 @@ FORBIDDEN_ATTRIBUTES = {
 FORBIDDEN_METHODS = {"read_pickle", "to_pickle", "eval", "exec_module", "load_module", "entry_points"}
 FORBIDDEN_IMPORTS = {"import_module", "unsafe_load", "read_pickle", "full_load"}
 DOOR = PACKAGE / "__init__.py"
+BY_NAME = PACKAGE / "campaign" / "by_name.py"
 
 
 def origins(tree: ast.Module) -> dict[str, str]:
@@ -72,7 +73,7 @@ def dangers(tree: ast.Module) -> list[tuple[int, str]]:
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_no_file_can_run_code(path: Path) -> None:
     found = dangers(tree_of(path))
-    if path == DOOR:
+    if path in (DOOR, BY_NAME):
         found = [one for one in found if one[1] != "importlib.import_module"]
     assert found == []
 
@@ -89,6 +90,19 @@ def test_the_door_opens_only_rooms_that_it_names_itself() -> None:
         dotted(node).rpartition(".")[2] for node in ast.walk(tree_of(DOOR)) if isinstance(node, ast.expr)
     }
     assert not named & {"open", "read_text", "environ", "getenv", "argv", "input"}
+
+
+def test_what_a_campaign_imports_by_name_comes_from_its_caller() -> None:
+    """That room has functions alone, which take the name as an argument and read nothing."""
+    calls = {dotted(node.func) for node in ast.walk(tree_of(BY_NAME)) if isinstance(node, ast.Call)}
+    assert not {call.rpartition(".")[2] for call in calls} & {"open", "read_text", "loads", "load", "getenv"}
+    used = {
+        alias.name
+        for node in ast.walk(tree_of(BY_NAME))
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
+    assert used == {"importlib"}
 
 
 @pytest.mark.parametrize(
