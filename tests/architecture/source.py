@@ -1,4 +1,4 @@
-"""What the architecture's tests read: the package's modules, parsed."""
+"""What the architecture's tests read: the modules of the package and of the networks, parsed."""
 
 import ast
 from functools import cache
@@ -6,12 +6,19 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "bayes_dsl"
-MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
+NETWORKS = ROOT / "models"
+MODULES = sorted(path for folder in (PACKAGE, NETWORKS) for path in folder.rglob("*.py"))
 
 
 def name_of(path: Path) -> str:
     """A file's name from the top of the checkout, for test ids and messages."""
     return path.relative_to(ROOT).as_posix()
+
+
+def mirror_of(path: Path) -> Path:
+    """Where the test of a module is: tests/ has the package's rooms, and models/ as one of them."""
+    inside = path.relative_to(PACKAGE if path.is_relative_to(PACKAGE) else ROOT)
+    return ROOT / "tests" / inside.with_name(f"test_{inside.name}")
 
 
 @cache

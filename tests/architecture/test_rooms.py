@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.source import MODULES, PACKAGE, ROOT, name_of, tree_of
+from tests.architecture.source import MODULES, PACKAGE, ROOT, mirror_of, name_of, tree_of
 
 LONGEST_FILE = 320
 FILES_BEYOND_THEIR_PURPOSE = [path for path in MODULES if path.read_text(encoding="utf-8").strip()]
@@ -66,8 +66,7 @@ def test_a_file_is_short(path: Path) -> None:
 
 @pytest.mark.parametrize("path", TESTED, ids=name_of)
 def test_a_file_has_a_test_of_the_same_name(path: Path) -> None:
-    inside = path.relative_to(PACKAGE)
-    test = ROOT / "tests" / inside.with_name(f"test_{inside.name}")
+    test = mirror_of(path)
     assert test.is_file(), f"{name_of(test)} is missing"
     assert "def test_" in test.read_text(encoding="utf-8"), f"{name_of(test)} tests nothing"
 
