@@ -146,6 +146,8 @@ class HuggingFaceSpec(_TextSpec):
     """The folder of the configuration, `en` in C4; empty where there is none."""
     split: Annotated[str, Field(pattern=r"^[A-Za-z0-9._]+$")] = "train"
     column: Name = "text"
+    revision: Name = "main"
+    """Branch or commit on the hub; used with `download` only."""
     download: bool = False
     """Fetch shards that the copy lacks from the hub, as many as `max_bytes` needs."""
 
