@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -57,7 +58,7 @@ def _init_layer(key: jax.Array, network: Network) -> Params:
 
 
 def _normal(key: jax.Array, size: tuple[int, int], *, fan_in: int) -> jax.Array:
-    return jax.random.normal(key, size, jnp.float32) * fan_in**-0.5
+    return jax.random.normal(key, size, jnp.float32) * math.sqrt(1 / fan_in)
 
 
 def logits(params: Params, tokens_BxT: jax.Array, network: Network) -> jax.Array:
