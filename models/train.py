@@ -1,0 +1,224 @@
+"""Training some runs together, from the first step or from the last checkpoint, to their rows."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bayes_dsl.files import refused_by_system, write_atomically
+from models import checkpoints, trunks
+from models.config import Network
+from models.corpus.base import Corpus, window_count, window_order
+from models.optimiser import settings
+from models.outcome import Outcome
+from models.position import (
+    Position,
+    first_position,
+    foreign,
+    on_device,
+    read_checkpoint,
+    student_of,
+    write_checkpoint,
+)
+from models.recipe import Recipe
+from models.results import outcomes_of
+from models.run import Run, check
+from models.step import Teacher, program
+
+CHECKPOINT, OUTCOMES = "checkpoint.npz", "outcomes.json"
+
+MOST_STEPS = 128
+"""Steps of one dispatch, at most: it holds their windows in memory."""
+
+_DISPATCH_SECONDS = 5.0
+
+Report = Callable[[int, int, tuple[float, ...]], None]
+"""Called after each dispatch: steps done, steps in all, the last next-token loss of each run."""
+
+
+def train(
+    runs: Sequence[Run],
+    corpus: Corpus,
+    folder: Path,
+    *,
+    teacher: tuple[Network, Any] | None = None,
+    trunk: Path | None = None,
+    checkpoint_seconds: float = 60.0,
+    most_steps: int = MOST_STEPS,
+    report: Report | None = None,
+) -> tuple[Outcome, ...]:
+    """Train runs that share their batches, and measure them.
+
+    The students of one call share the teacher's forward, in one compiled program. Its numbers do not depend on
+    `checkpoint_seconds`, `most_steps`, the clock, or how often it was stopped: on one machine they are the same
+    to the last bit. Called again, it goes on where it was stopped; once done, it reads what came of it.
+
+    Parameters
+    ----------
+    runs
+        They share tokens, part, data_seed and batch.
+    corpus
+        What they are trained and measured on.
+    folder
+        Where the checkpoint, the outcomes and, of runs that say `save`, the parameters (RUN_ID.npz) are kept;
+        it is theirs alone.
+    teacher
+        The network and parameters that runs with an objective learn from.
+    trunk
+        Folder of the WSD trunk that the runs branch off. Without it they are trained from the first step, to
+        the same bits.
+    checkpoint_seconds
+        At most about this much is done again after a crash.
+    most_steps
+        Steps of one dispatch, at most.
+    report
+        Told of progress.
+
+    Returns
+    -------
+    tuple of Outcome
+        In the order of the runs.
+
+    Raises
+    ------
+    InputError
+        The runs cannot be trained together on this corpus; every reason is listed.
+    FileRefused
+        The folder holds what other runs left there, a file is damaged, or the disk does not take one.
+    """
+    check(runs, corpus, teacher=None if teacher is None else teacher[0])
+    _make(folder)
+    key = _key(runs, corpus, teacher)
+    done = _read_outcomes(folder / OUTCOMES, key)
+    if done is not None:
+        return done
+    if (folder / CHECKPOINT).exists():
+        position = read_checkpoint(folder / CHECKPOINT, key, runs)
+    else:
+        position = first_position(runs) if trunk is None else trunks.branch_off(runs, trunk)
+    loop = _Loop(runs, corpus, folder, key, teacher, checkpoint_seconds, most_steps, report)
+    loop.run(position)
+    outcomes = outcomes_of(runs, corpus, position, teacher, folder)
+    _write_outcomes(folder / OUTCOMES, key, outcomes)
+    (folder / CHECKPOINT).unlink(missing_ok=True)
+    return outcomes
+
+
+def _teacher_of(runs: Sequence[Run], network: Network) -> Teacher:
+    shape = network.architecture
+    recipe = Recipe(batch_tokens=runs[0].recipe.batch_tokens)
+    micro = recipe.micro_windows(params=shape.params, context=runs[0].network.architecture.context)
+    return Teacher(network=network, micro_windows=micro)
+
+
+class _Loop:
+    """Dispatches, checkpoints between them, and the trunk's states that branches will need."""
+
+    def __init__(
+        self,
+        runs: Sequence[Run],
+        corpus: Corpus,
+        folder: Path,
+        key: str,
+        teacher: tuple[Network, Any] | None,
+        checkpoint_seconds: float,
+        most_steps: int,
+        report: Report | None,
+    ) -> None:
+        self.runs, self.folder, self.key = runs, folder, key
+        self.checkpoint_seconds, self.report = checkpoint_seconds, report
+        self.stream, self.context = corpus.stream(runs[0].part), corpus.context
+        taught = teacher is not None and any(run.objective is not None for run in runs)
+        self.teacher_params = on_device(teacher[1]) if teacher is not None and taught else None
+        shape = _teacher_of(runs, teacher[0]) if teacher is not None and taught else None
+        self.program = program(tuple(student_of(run) for run in runs), shape)
+        self.settings = tuple(
+            settings(run.recipe, steps=run.steps, mixing=run.mixing, temperature=run.temperature)
+            for run in runs
+        )
+        self.order_SxB = batch_order(runs[0], len(self.stream), corpus.context)
+        self.most = max(1, min(most_steps, 2**25 // runs[0].recipe.batch_tokens))
+        self.pause_steps = sorted({step for run in runs for step in run.branch_steps})
+
+    def run(self, position: Position) -> None:
+        """Train from `position`, which moves on, to the last step, or until all runs have diverged."""
+        steps, count = self.runs[0].steps, 1
+        saved = time.monotonic()
+        trunks.keep(self.runs, position, self.folder)
+        while position.step < steps and not (position.step and position.diverged.all()):
+            pauses = [step for step in self.pause_steps if step > position.step]
+            count = min(count, self.most, (pauses[0] if pauses else steps) - position.step)
+            first, seconds = position.step == 0 or count == 1, self._dispatch(position, count)
+            trunks.keep(self.runs, position, self.folder)
+            if self.report is not None:
+                last = position.losses_SxR[position.step - 1]
+                self.report(position.step, steps, tuple(float(loss) for loss in last))
+            limit = min(_DISPATCH_SECONDS, self.checkpoint_seconds / 4)
+            # The first dispatch was one step and the compilation: too little to tell the pace.
+            count = 4 if first else max(1, min(8 * count, int(limit * count / max(seconds, 1e-6))))
+            ahead = limit if position.step < steps else self.checkpoint_seconds
+            if time.monotonic() - saved + ahead > self.checkpoint_seconds:
+                write_checkpoint(self.folder / CHECKPOINT, self.key, position)
+                saved = time.monotonic()
+
+    def _dispatch(self, position: Position, count: int) -> float:
+        cpu, wall = time.process_time(), time.monotonic()
+        windows_SxBxT1 = self._windows(position.step, count)
+        position.states, losses_SxR = self.program(
+            position.states, windows_SxBxT1, count, position.step, self.settings, self.teacher_params, None
+        )
+        position.losses_SxR[position.step : position.step + count] = np.asarray(losses_SxR)[:count]
+        position.step += count
+        position.cpu_seconds += time.process_time() - cpu
+        position.wall_seconds += time.monotonic() - wall
+        return time.monotonic() - wall
+
+    def _windows(self, step: int, count: int) -> np.ndarray:
+        """Windows of `count` steps from `step` on, filled up with zeros to one shape for all dispatches."""
+        order_SxB = self.order_SxB[step : step + count]
+        windows = np.zeros((self.most, order_SxB.shape[1], self.context + 1), self.stream.dtype)
+        starts_SxBx1 = order_SxB[..., None].astype(np.int64) * self.context
+        windows[:count] = self.stream[starts_SxBx1 + np.arange(self.context + 1)]
+        return windows
+
+
+def batch_order(run: Run, stream_tokens: int, context: int) -> np.ndarray:
+    """Windows of each step (steps x batch): a pure function of the data seed, and of nothing on the way."""
+    unique = window_count(stream_tokens, context)
+    needed = run.steps * run.batch_windows
+    order = window_order(unique, data_seed=run.data_seed, epochs=-(-needed // unique))
+    return order[:needed].reshape(run.steps, run.batch_windows)
+
+
+def _key(runs: Sequence[Run], corpus: Corpus, teacher: tuple[Network, Any] | None) -> str:
+    """Hash of everything that the outcomes depend on."""
+    taught_by = None if teacher is None else checkpoints.digest_of(teacher[1])
+    content = [[run.record() for run in runs], corpus.sha256, corpus.eval_id, taught_by]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _write_outcomes(path: Path, key: str, outcomes: Sequence[Outcome]) -> None:
+    content = {"key": key, "outcomes": [outcome.record() for outcome in outcomes]}
+    write_atomically(path, json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def _read_outcomes(path: Path, key: str) -> tuple[Outcome, ...] | None:
+    if not path.exists():
+        return None
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if content["key"] != key:
+        raise foreign(path)
+    return tuple(Outcome(**record) for record in content["outcomes"])
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise refused_by_system(folder, "writing", error) from error
