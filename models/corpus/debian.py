@@ -132,9 +132,9 @@ def _texts(package: Package, folder: Path) -> Iterator[str]:
     recipe = next(recipe for recipe in _RECIPES if re.fullmatch(recipe.package, package.package))
     dictionaries: dict[str, dict[str, bytes]] = {}
     for path, data in _members(package, folder):
-        stem, dot, ending = path.partition(".dict.dz") if ".dict.dz" in path else path.rpartition(".index")
+        stem, dot, _ = path.partition(".dict.dz") if ".dict.dz" in path else path.rpartition(".index")
         if path.startswith("usr/share/dictd/") and dot:
-            halves = dictionaries.setdefault(stem or ending, {})
+            halves = dictionaries.setdefault(stem, {})
             halves[dot] = data
             if len(halves) == 2:
                 yield from dictionary(halves[".dict.dz"], halves[".index"], f"{package.package}: {path}")
