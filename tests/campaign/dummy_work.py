@@ -49,7 +49,7 @@ def _chain(payload: Json, settings: Json, folder: Path, needs: Needs, *, atomic:
                 with checkpoint.open("w") as file:
                     file.write(text[: len(text) - 20])
                     file.flush()
-                    time.sleep(0.005)
+                    time.sleep(0.05)
                     file.write(text[len(text) - 20 :])
     return {"state": state, "steps": payload["steps"], "third": 1 / 3}
 
