@@ -1,0 +1,3 @@
+"""Work that cannot even be imported."""
+
+raise ZeroDivisionError("at the import")
