@@ -49,6 +49,8 @@ class PlannedRun:
         None for a supervised run.
     keep
         Whether its parameters are kept, as those of a teacher are.
+    trunk_id
+        Of WSD runs that are one until their rates fall, the longest, which the others branch off.
     """
 
     run_id: str
@@ -91,7 +93,7 @@ class PlannedRun:
 
 def runs_of(plan: Plan) -> tuple[PlannedRun, ...]:
     """All runs of a plan, in the order of its blocks: supervised ones, teachers, students."""
-    return (*_supervised(plan), *_teachers(plan), *_students(plan))
+    return (*_with_trunks([*_supervised(plan), *_teachers(plan)]), *_students(plan))
 
 
 def network_of(plan: Plan, width: int) -> Network:
@@ -161,10 +163,6 @@ def _run(
 ) -> PlannedRun:
     recipe = plan.recipe_of(block)
     data_seed = seed if block.data_seed is None else block.data_seed
-    trunk = None
-    if recipe.schedule == "wsd" and recipe.warmup_steps is not None:
-        # Until their rates fall, such runs of different lengths are one and the same.
-        trunk = f"d{width}-s{seed}-o{data_seed}-{part}{_changes(block)}"
     return PlannedRun(
         run_id=name,
         block=where,
@@ -177,8 +175,34 @@ def _run(
         stage=block.stage,
         epochs=block.epochs,
         group=block.group,
-        trunk_id=trunk,
     )
+
+
+def _with_trunks(runs: list[PlannedRun]) -> Iterator[PlannedRun]:
+    """The runs, those that are one until their rates fall with the name of the longest, their trunk."""
+    families: dict[tuple[Any, ...], list[PlannedRun]] = {}
+    for run in runs:
+        if run.recipe.schedule == "wsd" and run.recipe.warmup_steps is not None:
+            families.setdefault(_until_it_falls(run), []).append(run)
+    trunks = {key: max(family, key=lambda run: run.steps) for key, family in families.items()}
+    for run in runs:
+        trunk = trunks.get(_until_it_falls(run))
+        # A branch leaves before its trunk's own rate falls; a run of nearly the trunk's length is none.
+        if trunk is None or len(families[_until_it_falls(run)]) == 1 or not _leaves(run, trunk):
+            yield run
+        else:
+            yield replace(run, trunk_id=trunk.run_id)
+
+
+def _until_it_falls(run: PlannedRun) -> tuple[Any, ...]:
+    return (run.width, run.seed, run.data_seed, run.part, replace(run.recipe, cooldown_share=1.0))
+
+
+def _leaves(run: PlannedRun, trunk: PlannedRun) -> bool:
+    if run is trunk:
+        return True
+    first, last = run.recipe.cooldown_start(run.steps), trunk.recipe.cooldown_start(trunk.steps)
+    return run.stage >= trunk.stage and 0 < first <= last
 
 
 def _label(block: Block, seed: int) -> str:

@@ -17,6 +17,9 @@ from models.plan_tables import Plan
 WORK = "models.unit:work"
 """The function that trains a unit, imported by the workers alone: this module loads no JAX."""
 
+TRAINER = 1
+"""Raised when the same plan comes to mean other numbers: then nothing that was trained before counts as done."""
+
 PLAN, CORPUS = "plan.toml", "corpus"
 """In a sweep's folder: the plan as it was given, and the folder of corpora."""
 
@@ -43,6 +46,18 @@ class Group:
     def first(self) -> PlannedRun:
         """A run that speaks for what all of them share: tokens, order of the data, batch, stage."""
         return self.runs[0]
+
+    @property
+    def trunk_id(self) -> str | None:
+        """The WSD run that this one branches off."""
+        trunk = self.first.trunk_id
+        return None if trunk == self.first.run_id else trunk
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """Names of the units that it waits for: those of its teacher and its trunk bear the runs' names."""
+        teacher = None if self.teacher is None else self.teacher.run_id
+        return tuple(name for name in (teacher, self.trunk_id) if name is not None)
 
     def shape(self) -> tuple[Any, ...]:
         """What its compiled program depends on."""
@@ -110,20 +125,26 @@ def campaign_of(plan: Plan, folder: Path, *, cluster: dict[str, Any] | None = No
     What a unit is told holds all that its result depends on and no paths: the folder may be moved.
     """
     groups = groups_of(plan)
+    branches = _branches(groups)
     units = tuple(
         Unit(
             name=group.name,
             payload={
-                "runs": [_told(run) for run in group.runs],
+                "runs": [_told(run, branches.get(run.run_id, [])) for run in group.runs],
                 "teacher": group.teacher and group.teacher.run_id,
+                "trunk": group.trunk_id,
             },
-            needs=(group.teacher.run_id,) if group.teacher else (),
+            needs=group.needs,
             cost=max(0.1, cost.core_seconds),
             stage=group.first.stage,
         )
         for group, cost in zip(groups, costs_of(plan, groups), strict=True)
     )
-    settings = {"corpus": spec_as_json(plan.corpus), "network": plan.network.model_dump()}
+    settings = {
+        "trainer": TRAINER,
+        "corpus": spec_as_json(plan.corpus),
+        "network": plan.network.model_dump(),
+    }
     return Campaign(
         folder=folder,
         work=WORK,
@@ -132,7 +153,16 @@ def campaign_of(plan: Plan, folder: Path, *, cluster: dict[str, Any] | None = No
     )
 
 
-def _told(run: PlannedRun) -> dict[str, Any]:
+def _branches(groups: Sequence[Group]) -> dict[str, list[int]]:
+    """For each trunk the tokens of the runs that branch off it."""
+    leaving: dict[str, list[int]] = {}
+    for group in groups:
+        if group.trunk_id is not None:
+            leaving.setdefault(group.trunk_id, []).append(group.first.tokens)
+    return leaving
+
+
+def _told(run: PlannedRun, branches: Sequence[int]) -> dict[str, Any]:
     """What the work is told of a run. What only the table says, as its group, is left out: no reason to retrain."""
     return {
         "run_id": run.run_id,
@@ -144,5 +174,7 @@ def _told(run: PlannedRun) -> dict[str, Any]:
         "recipe": run.recipe.record(),
         "most_epochs": run.epochs,
         "distillation": run.distillation and asdict(run.distillation),
+        "trunk_id": None if run.trunk_id == run.run_id else run.trunk_id,
+        "branches": sorted(branches),
         "keep": run.keep,
     }

@@ -100,11 +100,13 @@ def test_settings_beside_the_usual_ones_are_in_the_name() -> None:
     assert last.recipe.peak_rate == 0.005 and last.data_seed == 3
 
 
-def test_branches_of_one_trunk_share_its_name_and_cosine_runs_have_none() -> None:
+def test_runs_that_are_one_until_their_rates_fall_branch_off_the_longest() -> None:
     assert {run.trunk_id for run in runs_of(plan_of(TINY))} == {None}
     wsd = TINY.replace("[[supervised]]", '[recipe]\nschedule = "wsd"\nwarmup_steps = 5\n[[supervised]]')
     trunks = {run.run_id: run.trunk_id for run in runs_of(plan_of(wsd))}
-    assert trunks["sup-d16-0.1M-s0"] == trunks["sup-d16-0.2M-s0"] != trunks["sup-d16-0.1M-s1"]
+    assert trunks["sup-d16-0.1M-s0"] == trunks["sup-d16-0.2M-s0"] == "sup-d16-0.2M-s0"
+    assert trunks["sup-d16-0.1M-s1"] == "sup-d16-0.2M-s1"
+    assert trunks["T"] is trunks["d16-0.1M-s0-from-T"] is None
 
 
 def test_networks_are_of_the_corpus_and_of_one_depth() -> None:
