@@ -5,6 +5,8 @@ import json
 import os
 import resource
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -87,6 +89,11 @@ def mixed(payload: Json, settings: Json, folder: Path, needs: Needs) -> Any:
                 (folder / "died").write_text("")
                 os.kill(os.getpid(), signal.SIGKILL)
             return {"value": "second life"}
+        case "shout":
+            sys.stdout.flush()
+            subprocess.run(["echo", "a child speaks"], check=True)
+            print(f"nothing to read: {sys.stdin.read()!r}")
+            return {}
         case "full":
             (folder / "half").write_text("what was written before")
             Path("/dev/full").write_bytes(b"x" * 100)
