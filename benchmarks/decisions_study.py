@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -119,9 +119,17 @@ def regrets(posterior: Posterior, fitted: Mapping[str, float], seed: int) -> dic
         size = None if problem.student_params is None else np.full(1, problem.student_params)
         split = solve(world, problem.scenario, np.full(1, problem.budget_flops), size)
         best = float(quantities(split)["student_loss"][0, 0])
-        losses = plan_losses(world, [plans[name](problem) for name in PLANNERS])[0]
+        losses = plan_losses(world, [_as_built(plans[name](problem), world) for name in PLANNERS])[0]
         found[problem.name] = {name: float(loss) - best for name, loss in zip(PLANNERS, losses, strict=True)}
     return found
+
+
+def _as_built(plan: Plan, world: Basis) -> Plan:
+    """The plan with a teacher that the world has: one named by its loss alone is the strongest at best."""
+    if plan.teacher_loss is None or plan.teacher_params is not None:
+        return plan
+    strongest = Plan(student_params=world.bounds.params[1], student_tokens=world.bounds.teacher_tokens[1])
+    return replace(plan, teacher_loss=max(plan.teacher_loss, float(plan_losses(world, [strongest])[0, 0])))
 
 
 def fingerprint(settings: Settings) -> str:
