@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -137,9 +138,11 @@ def fingerprint(settings: Settings) -> str:
     chosen = [recovery_study.fingerprint(settings), asdict(NOISE), [one.name for one in PROBLEMS], PLANNERS]
     chosen += [[truth(seed) for seed in SEEDS]]
     digest = hashlib.sha256(json.dumps(chosen, sort_keys=True).encode())
-    for room in ROOMS:
-        for path in sorted((recovery_study.ROOT / "bayes_dsl" / room).glob("*.py")):
-            digest.update(f"\n{path.name}\n{recovery_study._code(path)}".encode())
+    sources = [
+        path for room in ROOMS for path in sorted((recovery_study.ROOT / "bayes_dsl" / room).glob("*.py"))
+    ]
+    for path in (*sources, Path(__file__)):
+        digest.update(f"\n{path.name}\n{recovery_study._code(path)}".encode())
     return digest.hexdigest()[:16]
 
 
