@@ -1,4 +1,4 @@
-"""The expected loss of runs not yet made: the law at every draw of the posterior."""
+"""The expected loss of runs not yet made: the law, and where it has one the misfit, at every draw of the posterior."""
 
 from __future__ import annotations
 
@@ -107,6 +107,8 @@ def _log_loss(posterior: Posterior, role: str, inputs: dict[str, np.ndarray]) ->
     """ln(expected loss), (draw, candidate), in bounded memory; inputs are (candidate,) or (draw, candidate)."""
     size = max(array.shape[-1] for array in inputs.values())
     evaluate = _evaluator(posterior.law, role)
+    # Each draw has one path an axis, whatever is asked of it and how often.
+    drift = jax.tree.map(lambda array: array[:, None] if np.ndim(array) else array, posterior.drift)
     with jax.enable_x64(True):
         parameters = {name: jnp.asarray(draws)[:, None] for name, draws in posterior.law_draws().items()}
         n_draws = len(next(iter(parameters.values())))
@@ -115,7 +117,7 @@ def _log_loss(posterior: Posterior, role: str, inputs: dict[str, np.ndarray]) ->
         for begin in range(0, size, width):
             end = min(begin + width, size)
             block = {name: _padded(array[..., begin:end], width) for name, array in inputs.items()}
-            result[:, begin:end] = np.asarray(evaluate(parameters, block))[:, : end - begin]
+            result[:, begin:end] = np.asarray(evaluate(parameters, block, drift))[:, : end - begin]
     return result
 
 
@@ -127,4 +129,4 @@ def _padded(array: np.ndarray, width: int) -> jax.Array:
 
 @lru_cache(maxsize=16)
 def _evaluator(law: Law, role: str) -> Any:
-    return jax.jit(lambda parameters, inputs: expected_log_loss(law, role, parameters, inputs))
+    return jax.jit(lambda parameters, inputs, drift: expected_log_loss(law, role, parameters, inputs, drift))

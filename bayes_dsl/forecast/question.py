@@ -61,7 +61,8 @@ def question(
     Raises
     ------
     InputError
-        A value is not a positive finite number, or the teacher is given by half or twice.
+        A value is not a positive finite number, or the teacher is given by half or twice; or a supervised run, asked
+        about or a teacher, is beyond the reach of the posterior's misfit.
     NotIdentified
         A teacher is asked about and the posterior's law knows none.
     """
@@ -101,6 +102,7 @@ def question(
             )
         ) from None
     flat = dict(zip(arrays, (np.array(array, dtype=np.float64).ravel() for array in broadcast), strict=True))
+    _refuse_beyond_reach(posterior, flat, teacher)
     return Question(
         params=flat["student_params"],
         tokens=flat["student_tokens"],
@@ -109,6 +111,30 @@ def question(
         teacher_params=flat["teacher_params"],
         teacher_tokens=flat["teacher_tokens"],
     )
+
+
+def _refuse_beyond_reach(posterior: Posterior, flat: dict[str, Floats], teacher: str) -> None:
+    """Supervised losses follow paths that end some decades beyond the runs."""
+    asked = {"none": ("student_params", "student_tokens"), "size": ("teacher_params", "teacher_tokens")}
+    faults = []
+    for axis, name in zip(("N", "D"), asked.get(teacher, ()), strict=False):
+        if axis not in posterior.grids:
+            continue
+        least, most = posterior.grids[axis].ends()
+        values = flat[name]
+        # A bound that was printed and typed in again is inside.
+        outside = values[(values < least * (1.0 - 1e-6)) | (values > most * (1.0 + 1e-6))]
+        if outside.size:
+            faults.append(
+                _fault(
+                    name,
+                    f"{outside[0]:g}",
+                    f"the misfit's paths go from {least:.3g} to {most:.3g}, as far beyond the runs as was asked",
+                    "Ask nearer, or fit with a longer reach (misfit=Misfit(reach=...)) or without the misfit",
+                )
+            )
+    if faults:
+        raise InputError(faults)
 
 
 def _numbers(name: str, value: ArrayLike) -> Floats:

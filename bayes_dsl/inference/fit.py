@@ -15,8 +15,9 @@ from bayes_dsl.costs.flops import CostModel, check_counting
 from bayes_dsl.errors import NotConverged
 from bayes_dsl.inference.diagnostics import Diagnostics, diagnose
 from bayes_dsl.inference.identification import prior_draws
-from bayes_dsl.inference.misfit import BARE_LAW
+from bayes_dsl.inference.misfit import BARE_LAW, DRIFT, EDGE, Misfit, with_misfit
 from bayes_dsl.inference.observations import Observations, observe
+from bayes_dsl.inference.paths import beyond
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.inference.priors import Prior, default_prior
 from bayes_dsl.inference.sampler import Progress, Sampled, sample
@@ -42,6 +43,7 @@ def fit(
     *,
     law: Law | None = None,
     prior: Prior | None = None,
+    misfit: Misfit | None = None,
     seed: int = 0,
     settings: Settings = DEFAULT_SETTINGS,
     progress: Progress | None = None,
@@ -57,6 +59,9 @@ def fit(
         Default: the distillation law where there are distilled rows, otherwise the supervised law (free gamma).
     prior : Prior, optional
         Default: `default_prior(law, typical_loss=median loss)`; a law of your own needs one.
+    misfit : Misfit, optional
+        How far the world may leave the law on supervised runs (`Misfit()` has the package's constants); None: the
+        bare law. Densities of the prior that bear the misfit's names take the place of its own.
     seed : int
         The same seed gives the same bits on one machine, whatever the number of cores.
     settings : Settings
@@ -71,7 +76,9 @@ def fit(
     CountingMismatch
         The cost model counts parameters otherwise than the table.
     TableError
-        The table has rows that the law does not explain, or no usable row.
+        The table has rows that the law does not explain, or no usable row; or a misfit and no supervised row.
+    InputError
+        A misfit is asked for, and the law has neither size nor tokens for it to drift along.
     NotConverged
         The draws fail the health gate; they are on the error's `posterior`.
     """
@@ -80,7 +87,9 @@ def fit(
     law = default_law(table) if law is None else law
     if prior is None:
         prior = default_prior(law, typical_loss=float(np.median(table.used.values("loss"))))
-    observations = observe(table, law=law, prior=prior)
+    if misfit is not None:
+        prior = with_misfit(prior, misfit)
+    observations = observe(table, law=law, prior=prior, misfit=misfit)
     posterior = _sampled(table, observations, prior, settings, seed, progress)
     diverged = posterior.diagnostics.divergences
     if diverged and settings.retry and settings.target_accept < CAREFUL:
@@ -165,8 +174,20 @@ def _posterior(
             "/prior": _dataset({name: draws[None] for name, draws in prior_group.items()}, {}),
         }
     )
+    if observations.grids:
+        tree["misfit"] = xr.DataTree(_drawn_beyond(observations, prior, sites.sizes["draw"], settings, seed))
     tree.attrs.update(_attributes(table, observations, diagnostics.to_record(), prior, settings, seed))
     return Posterior(law=law, tree=tree)
+
+
+def _drawn_beyond(
+    observations: Observations, prior: Prior, draws: int, settings: Settings, seed: int
+) -> xr.Dataset:
+    """The paths beyond the data, which nothing observed bears on: drawn once, kept with the posterior."""
+    shape = (settings.chains, draws)
+    drawn = beyond(observations.grids, prior[EDGE], shape=shape, seed=seed)
+    arrays = {f"beyond_{axis}": steps for axis, steps in drawn.steps.items()}
+    return _dataset({"drift_edge": drawn.edge, **arrays}, {})
 
 
 def _groups(observations: Observations, sampled: Sampled) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:
@@ -201,10 +222,12 @@ def _attributes(
         "token_span": {role: observations.data["token_span"][role] for role in structure.sloped},
         "diagnostics": diagnostics,
     }
+    if observations.grids:
+        records["misfit_grids"] = {axis: grid.to_record() for axis, grid in observations.grids.items()}
     return {
         "law": structure.law.name,
         "law_source": structure.law.source,
-        "misfit": BARE_LAW,
+        "misfit": DRIFT if observations.grids else BARE_LAW,
         "seed": seed,
         "counting": table.counting or "",
         "table_source": table.source,
@@ -220,6 +243,7 @@ def _dataset(arrays: dict[str, np.ndarray], coords: dict[str, list[str]]) -> xr.
         dims: tuple[str, ...] = ("chain", "draw")
         if array.ndim == 3:
             effect = name.removeprefix("z_").removeprefix("effect_")
+            effect = effect.replace("steps_", "knot_").replace("beyond_", "far_knot_")
             dims = (*dims, effect)
             if effect in coords:
                 used[effect] = coords[effect]

@@ -1,18 +1,203 @@
-"""The expected loss of a run: the law, at the one seam where a misfit between law and world enters.
+"""The expected loss of a run: the law, and the misfit between law and world, at the one seam where they meet.
 
-The program conditions on this function and the forecast evaluates it, so that what is believed and what is
-forecast can never differ. At present the world is taken to follow the law exactly ("bare law").
+The program conditions on `expected_log_loss` and the forecast evaluates it, so that what is believed and what is
+forecast can never differ. Without a misfit the world follows the law exactly ("bare law"). With it three paths
+(`drift.py`) warp ln N, ln D and the law's own ln L,
+
+    ln L(N, D) = W_L(ln L_law(e^{W_N(ln N)}, e^{W_D(ln D)})),        W_N', W_D', W_L' > 0,
+
+so that every local exponent of the law is multiplied by positive factors, W_N' W_L' in size and W_D' W_L' in
+tokens, which are 1 at the data's middle and wander from there: more parameters or tokens never raise the expected
+loss. W_L is measured in decades of compute, by how fast the loss fell over the data; below the best loss of the data
+it wanders faster, since no run has gone there (the edge). The form asks nothing of the law but its inputs.
 """
 
 from __future__ import annotations
 
-import jax
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from bayes_dsl.errors import Fault, InputError, TableError
+from bayes_dsl.inference.drift import LN10, AtRuns, Grid, Path, climbs, grid_over
+from bayes_dsl.inference.paths import Drift
+from bayes_dsl.inference.priors import Density, Prior
 from bayes_dsl.laws.base import Law, Values
+from bayes_dsl.runs.table import RunTable
 
 BARE_LAW = "none"
+DRIFT = "drift"
+AXES = ("N", "D", "L")
+"""The logarithms that a misfit warps: size, tokens, and the law's own loss."""
+
+EDGE = "log_drift_edge"
+ROLE = "supervised"
+# Knots: no closer than a quarter of a decade, no more than so many cells over the data.
+LEAST_STEP, MOST_CELLS = 0.25, 10
+# Where a table spans less compute than this (decades), its losses tell no pace.
+LEAST_SPAN = 1.0
+# A path may leave every number: its exponential is held within this, where no law still moves.
+LARGEST = 500.0
+LEAST_PACE = 0.01
+"""Fall of ln(loss) in a decade of compute that is assumed at least."""
 
 
-def expected_log_loss(law: Law, role: str, parameters: Values, inputs: Values) -> jax.Array:
-    """ln(expected loss / (nats per token)) of runs of one role; arrays broadcast against each other."""
-    return law.log_loss(role, parameters, inputs)
+@dataclass(frozen=True, kw_only=True)
+class Misfit:
+    """The prior of the misfit: medians of how far local exponents wander, relative, in a decade.
+
+    `size`, `tokens` and `level` are those of W_N, W_D and W_L over the data, `edge` what is added to W_L's
+    (as variances add) below the data's best loss; `doubt` is the standard deviation of each one's logarithm.
+    Paths reach `reach` decades of size and of tokens beyond the data.
+    """
+
+    size: float = 0.05
+    tokens: float = 0.05
+    level: float = 0.05
+    edge: float = 0.15
+    doubt: float = 0.7
+    reach: float = 4.0
+
+    def __post_init__(self) -> None:
+        faults = [
+            Fault(
+                where="Misfit",
+                what=field.name,
+                value=f"{getattr(self, field.name)}",
+                rule="must be a finite number above 0" + (" and at most 8" if field.name == "reach" else ""),
+                remedy=f"The default is {field.default}",
+            )
+            for field in fields(self)
+            if not 0 < getattr(self, field.name) < (8.0 + 1e-9 if field.name == "reach" else math.inf)
+        ]
+        if faults:
+            raise InputError(faults)
+
+    def densities(self) -> tuple[Density, ...]:
+        """The prior of the scales, on their logarithms."""
+        over = "public tables ask for .01 to .2 (relative sd of an exponent after a decade)"
+        reasons = {
+            "log_drift_N": (self.size, f"how the exponent of size wanders: {over}"),
+            "log_drift_D": (self.tokens, f"how the exponent of tokens wanders: {over}"),
+            "log_drift_L": (self.level, f"how all exponents wander together as the loss falls: {over}"),
+            EDGE: (self.edge, "beyond the best run no data can vouch for the exponents: .05 to .5"),
+        }
+        return tuple(
+            Density(name=name, loc=math.log(median), scale=self.doubt, reason=reason)
+            for name, (median, reason) in reasons.items()
+        )
+
+
+def with_misfit(prior: Prior, misfit: Misfit) -> Prior:
+    """The prior with the misfit's densities, except those that it names already."""
+    return Prior(densities=(*prior.densities, *(d for d in misfit.densities() if d.name not in prior.names)))
+
+
+def axes_of(law: Law) -> tuple[str, ...]:
+    """The axes along which a law can drift.
+
+    Raises
+    ------
+    InputError
+        The law does not explain supervised runs by their size or tokens.
+    """
+    inputs = law.role(ROLE).inputs if law.explains(ROLE) else ()
+    if not {"N", "D"} & set(inputs):
+        raise InputError(
+            Fault(
+                where=f"law {law.name}",
+                what="misfit",
+                value=f"inputs {', '.join(inputs) or 'none'}",
+                rule="a misfit drifts along the size and tokens of supervised runs, and the law has neither",
+                remedy="Fit the bare law: misfit=None, or --no-misfit",
+            )
+        )
+    return tuple(axis for axis in AXES if axis == "L" or axis in inputs)
+
+
+def logs_of(used: RunTable) -> dict[str, np.ndarray]:
+    """ln size, ln tokens and ln loss of a table's supervised runs, by axis, (run,)."""
+    mask = used.values("role") == ROLE
+    columns = {"N": "params", "D": "tokens", "L": "loss"}
+    return {axis: np.log(used.values(column)[mask]) for axis, column in columns.items()}
+
+
+def grids_of(misfit: Misfit, law: Law, used: RunTable) -> dict[str, Grid]:
+    """Knots of each axis over a table's supervised runs.
+
+    Raises
+    ------
+    TableError
+        There is no supervised run. InputError where the law cannot drift.
+    """
+    axes, logs = axes_of(law), logs_of(used)
+    log_loss = logs["L"]
+    if not log_loss.size:
+        raise TableError(
+            Fault(
+                where=used.source,
+                what="misfit",
+                value="no supervised rows",
+                rule="the misfit is learnt from supervised rows",
+                remedy="Fit the bare law: misfit=None, or --no-misfit",
+            )
+        )
+    grids = {
+        axis: grid_over(
+            logs[axis],
+            origin=float(np.mean(logs[axis])),
+            unit=LN10,
+            least_step=LEAST_STEP,
+            cells=MOST_CELLS,
+            spare=0,
+            reach=misfit.reach,
+        )
+        for axis in axes
+        if axis != "L"
+    }
+    compute = sum(logs[axis] for axis in grids) / LN10
+    pace = float(np.ptp(log_loss)) / max(float(np.ptp(compute)), LEAST_SPAN)
+    grids["L"] = grid_over(
+        log_loss,
+        origin=float(np.mean(log_loss)),
+        unit=-max(pace, LEAST_PACE),
+        least_step=LEAST_STEP,
+        cells=MOST_CELLS,
+        spare=1,
+        reach=misfit.reach,
+    )
+    return grids
+
+
+def numbers_of(grids: Mapping[str, Grid], used: RunTable) -> dict[str, dict[str, Any]]:
+    """The grids as arrays for the program, with what each sampled knot adds to each run's size and tokens."""
+    numbers: dict[str, dict[str, Any]] = {}
+    logs = logs_of(used)
+    for axis, grid in grids.items():
+        numbers[axis] = {"origin": grid.origin, "unit": grid.unit, "step": grid.step}
+        if axis != "L":
+            t = (logs[axis] - grid.origin) / grid.unit
+            numbers[axis]["climbs"] = grid.unit * climbs(t, grid.first, grid.sampled + 1, grid.step)
+    return numbers
+
+
+def expected_log_loss(
+    law: Law, role: str, parameters: Values, inputs: Values, drift: Drift | None = None
+) -> jax.Array:
+    """ln(expected loss / (nats per token)) of runs of one role; arrays broadcast against each other.
+
+    `drift` (None: the bare law) bears on supervised runs; distilled runs follow the law at their teacher's loss.
+    """
+    if drift is None or role != ROLE:
+        return law.log_loss(role, parameters, inputs)
+    warps: dict[str, Path | AtRuns | None] = {"N": drift.N, "D": drift.D}
+    warped = dict(inputs)
+    for name, warp in warps.items():
+        if warp is not None:
+            warped[name] = jnp.exp(jnp.clip(warp(jnp.log(inputs[name])), -LARGEST, LARGEST))
+    return drift.L(law.log_loss(role, parameters, warped))

@@ -10,6 +10,8 @@ import numpy as np
 
 from bayes_dsl.errors import Fault, TableError
 from bayes_dsl.inference.coordinates import coordinates_of
+from bayes_dsl.inference.drift import Grid
+from bayes_dsl.inference.misfit import Misfit, grids_of, numbers_of
 from bayes_dsl.inference.noise import EFFECTS
 from bayes_dsl.inference.priors import Prior
 from bayes_dsl.laws.base import Law
@@ -27,7 +29,8 @@ LEAST_REPLICATED = 2
 class Structure:
     """What is sampled, apart from every number: hashable, so that a compiled sampler serves tables of one shape.
 
-    `effects` are (name, number of levels that at least two rows share).
+    `effects` are (name, number of levels that at least two rows share); `drifts` the axes of a misfit, each with
+    its first and last sampled knot.
     """
 
     law: Law
@@ -38,6 +41,7 @@ class Structure:
     sloped: tuple[str, ...]
     prior_names: tuple[str, ...]
     families: tuple[str, ...]
+    drifts: tuple[tuple[str, int, int], ...] = ()
 
     @property
     def n_runs(self) -> int:
@@ -54,6 +58,8 @@ class Structure:
                 sites.append((f"noise_slope{suffix}", ()))
         sites.append(("log_nu_minus_1", ()))
         sites += [(f"log_sd_{name}", ()) for name, _ in self.effects]
+        sites += [(f"log_drift_{axis}", ()) for axis, _, _ in self.drifts]
+        sites += [(f"steps_{axis}", (last - first,)) for axis, first, last in self.drifts]
         sites += [(f"z_{name}", (levels,)) for name, levels in self.effects if levels]
         if self.blurred_teachers:
             sites.append(("z_teacher_loss", (self.blurred_teachers,)))
@@ -69,7 +75,7 @@ class Observations:
     """The structure of a posterior, its numbers as a tree of arrays, and what to say about them.
 
     `order` maps the program's rows (role after role) to the rows of the table that are used; `levels` names
-    the shared levels of each effect.
+    the shared levels of each effect; `grids` are the knots of the misfit's paths by axis, none for the bare law.
     """
 
     structure: Structure
@@ -77,15 +83,19 @@ class Observations:
     order: np.ndarray
     levels: dict[str, tuple[str, ...]]
     notes: tuple[str, ...]
+    grids: dict[str, Grid]
 
 
-def observe(table: RunTable, *, law: Law, prior: Prior) -> Observations:
+def observe(table: RunTable, *, law: Law, prior: Prior, misfit: Misfit | None = None) -> Observations:
     """The observations that a table's usable rows make for a law.
 
     Raises
     ------
     TableError
-        A row's role is one that the law does not explain, or no row is usable.
+        A row's role is one that the law does not explain, or no row is usable; or a misfit is asked for and no
+        supervised row is there to learn it from.
+    InputError
+        A misfit is asked for, and the law does not explain supervised runs by their size or tokens.
     """
     used = table.used
     _refuse_unexplained(used, law)
@@ -98,6 +108,7 @@ def observe(table: RunTable, *, law: Law, prior: Prior) -> Observations:
     effects, levels, notes = _effects(used, order)
     blur = _teacher_blur(used, role_of == "distilled")
     sloped = tuple(role for role in roles if _tells_slope(role, log_tokens[role], effects))
+    grids = {} if misfit is None else grids_of(misfit, law, used)
     structure = Structure(
         law=law,
         roles=roles,
@@ -107,6 +118,7 @@ def observe(table: RunTable, *, law: Law, prior: Prior) -> Observations:
         sloped=sloped,
         prior_names=prior.names,
         families=tuple(density.family for density in prior.densities),
+        drifts=tuple((axis, grid.first, grid.last) for axis, grid in grids.items()),
     )
     loss, loss_se = used.values("loss")[order], used.values("loss_se")[order]
     data: dict[str, Any] = {
@@ -123,9 +135,13 @@ def observe(table: RunTable, *, law: Law, prior: Prior) -> Observations:
     }
     if blur is not None:
         data["teacher_blur"] = blur
+    if grids:
+        data["drift"] = numbers_of(grids, used)
     if "distilled" in roles and "supervised" not in roles:
         notes.append("no supervised rows: the supervised loss in the capacity transition rests on its prior")
-    return Observations(structure=structure, data=data, order=order, levels=levels, notes=tuple(notes))
+    return Observations(
+        structure=structure, data=data, order=order, levels=levels, notes=tuple(notes), grids=grids
+    )
 
 
 def _refuse_unexplained(used: RunTable, law: Law) -> None:

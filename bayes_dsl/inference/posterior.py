@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pandas as pd
 import xarray as xr
@@ -16,8 +17,11 @@ import xarray as xr
 from bayes_dsl.costs.flops import CostModel
 from bayes_dsl.errors import Fault, FileRefused, InputError, UnhealthyPosterior, UnknownName
 from bayes_dsl.inference.diagnostics import Diagnostics
+from bayes_dsl.inference.drift import Grid
 from bayes_dsl.inference.identification import unidentified
 from bayes_dsl.inference.intervals import interval
+from bayes_dsl.inference.misfit import BARE_LAW, DRIFT
+from bayes_dsl.inference.paths import Drift, paths
 from bayes_dsl.inference.posterior_file import read_tree, write_tree
 from bayes_dsl.inference.priors import Prior
 from bayes_dsl.laws.base import Law
@@ -32,8 +36,9 @@ class Posterior:
 
     `tree` is a plain ArviZ DataTree: groups `posterior` (the law's parameters under the law's names, noise,
     shared effects), `unconstrained_posterior` (the coordinates that were sampled), `sample_stats`,
-    `log_likelihood`, `observed_data`, `constant_data` (with the table itself) and `prior`; its root
-    attributes say how it was made. Opens and forecasts without NumPyro.
+    `log_likelihood`, `observed_data`, `constant_data` (with the table itself), `prior`, and `misfit` where the
+    world may leave the law (its paths beyond the data); its root attributes say how it was made.
+    Opens and forecasts without NumPyro.
     """
 
     law: Law
@@ -95,7 +100,11 @@ class Posterior:
                     f"The names are {', '.join(str(n) for n in group.data_vars)}",
                 )
             )
-        values = np.asarray(group[name])
+        return self._flat("posterior", name)
+
+    def _flat(self, group: str, name: str) -> np.ndarray:
+        """An array (chain, draw, ...) of a group, chain after chain."""
+        values = np.asarray(self.tree[group][name])
         return values.reshape(-1, *values.shape[2:])
 
     def has(self, name: str) -> bool:
@@ -184,7 +193,29 @@ class Posterior:
 
     @property
     def misfit(self) -> str:
-        return str(self.tree.attrs["misfit"])
+        """ "none" (the bare law) or "drift"."""
+        return str(self.tree.attrs.get("misfit", BARE_LAW))
+
+    @cached_property
+    def grids(self) -> dict[str, Grid]:
+        """Knots of the misfit's paths by axis; none for the bare law."""
+        if self.misfit == BARE_LAW:
+            return {}
+        return {axis: Grid.from_record(record) for axis, record in self._json("misfit_grids").items()}
+
+    @cached_property
+    def drift(self) -> Drift | None:
+        """The misfit's path of every draw along each axis, its knots (draw, knot); None for the bare law."""
+        if not self.grids:
+            return None
+        with jax.enable_x64(True):
+            return paths(
+                self.grids,
+                rho={axis: self.draws(f"drift_{axis}") for axis in self.grids},
+                edge=self._flat("misfit", "drift_edge"),
+                sampled={axis: self._flat("unconstrained_posterior", f"steps_{axis}") for axis in self.grids},
+                drawn={axis: self._flat("misfit", f"beyond_{axis}") for axis in self.grids},
+            )
 
     @property
     def table_sha256(self) -> str:
@@ -221,11 +252,24 @@ class Posterior:
             ):
                 getattr(self, name)
             self.diagnostics.line()
+            self._refuse_unknown_misfit()
             self.tree["constant_data"]["table_csv"]
         except (KeyError, TypeError, ValueError, InputError) as error:
             reason = f"{type(error).__name__} {' '.join(str(error).split())}"
             rule = "a posterior that was sampled and saved holds this"
             raise FileRefused(_fault(where, "contents", reason, rule, "Fit again")) from error
+
+    def _refuse_unknown_misfit(self) -> None:
+        if self.misfit not in (BARE_LAW, DRIFT):
+            raise ValueError(f"misfit {self.misfit}")
+        draws = len(self.draws(self.law.names[0]))
+        for axis, grid in self.grids.items():
+            sampled, far = (
+                self._flat("unconstrained_posterior", f"steps_{axis}"),
+                self._flat("misfit", f"beyond_{axis}"),
+            )
+            if sampled.shape != (draws, grid.sampled) or far.shape != (draws, grid.below + grid.above):
+                raise ValueError(f"misfit paths {axis}: {sampled.shape} and {far.shape}")
 
     def _json(self, name: str) -> Any:
         return json.loads(str(self.tree.attrs[name]))

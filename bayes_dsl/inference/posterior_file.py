@@ -20,8 +20,11 @@ from bayes_dsl.inference.content import (
 from bayes_dsl.inference.netcdf import decode, encode
 from bayes_dsl.inference.preflight import inspect
 
-FORMAT = 1
-"""Layout of the files that this version writes, and the newest that it reads."""
+FORMAT = 2
+"""The newest layout that this version reads, and writes where the tree has a misfit."""
+
+WITHOUT_MISFIT = 1
+"""The layout without paths of a misfit, which every version reads; a version that does not know them must refuse."""
 
 FORMAT_ATTRIBUTE = "bayes_dsl_format"
 FILE_LIMIT = 2 * 1024**3
@@ -55,7 +58,8 @@ def write_tree(tree: xr.DataTree, path: Path) -> None:
     content = dict(content_of(tree, where))
     _check_groups(content, where)
     root = content["/"]
-    attributes = {FORMAT_ATTRIBUTE: FORMAT, **root.attributes}
+    layout = FORMAT if "/misfit" in content else WITHOUT_MISFIT
+    attributes = {**root.attributes, FORMAT_ATTRIBUTE: layout}
     attributes.pop(CHECKSUM, None)
     content["/"] = Group(attributes=attributes, variables=root.variables)
     attributes[CHECKSUM] = sha256_of_content(content)

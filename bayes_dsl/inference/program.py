@@ -14,6 +14,7 @@ from bayes_dsl.inference.coordinates import coordinates_of
 from bayes_dsl.inference.misfit import expected_log_loss
 from bayes_dsl.inference.noise import token_scale, total_scale
 from bayes_dsl.inference.observations import Structure
+from bayes_dsl.inference.paths import Drift, at_runs
 
 Tree = Mapping[str, Any]
 
@@ -107,6 +108,7 @@ def _law(structure: Structure, data: Tree) -> dict[str, jax.Array]:
 def _log_mean(structure: Structure, data: Tree, parameters: Mapping[str, jax.Array]) -> jax.Array:
     """ln(expected loss) of the runs, role after role."""
     parts = []
+    drift = _drift(structure, data) if structure.drifts else None
     for role in structure.roles:
         inputs = dict(data["inputs"][role])
         if role == "distilled" and structure.blurred_teachers:
@@ -114,8 +116,21 @@ def _log_mean(structure: Structure, data: Tree, parameters: Mapping[str, jax.Arr
                 z = numpyro.sample("z_teacher_loss", dist.Normal(0.0, 1.0))
             blur = data["teacher_blur"]
             inputs["L_T"] = inputs["L_T"] * jnp.exp(blur["relative_se"] * _of_rows(blur, z))
-        parts.append(expected_log_loss(structure.law, role, parameters, inputs))
+        parts.append(expected_log_loss(structure.law, role, parameters, inputs, drift))
     return jnp.concatenate(parts)
+
+
+def _drift(structure: Structure, data: Tree) -> Drift:
+    """The paths of the misfit over the runs: a scale and innovations for each axis."""
+    rho, steps = {}, {}
+    for axis, first, last in structure.drifts:
+        rho[axis] = numpyro.deterministic(
+            f"drift_{axis}", jnp.exp(_sample(structure, data, f"log_drift_{axis}"))
+        )
+        with numpyro.plate(f"knot_{axis}", last - first):
+            steps[axis] = numpyro.sample(f"steps_{axis}", dist.Normal(0.0, 1.0))
+    firsts = {axis: first for axis, first, _ in structure.drifts}
+    return at_runs(firsts, data["drift"], rho, steps)
 
 
 def _scales(structure: Structure, data: Tree) -> jax.Array:

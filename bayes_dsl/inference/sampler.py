@@ -31,6 +31,8 @@ Sites = dict[str, np.ndarray]
 LEAST_ANCHORED = 0.9
 # A plausible low scale of an effect lies this many standard errors of its logarithm below the middle one.
 SCALE_DOUBT = 3.0
+# Sites of standard normals, which start at 0.
+LATENT_SITES = ("z_", "steps_")
 # Sites that scale noise or effects: the mode search moves them by their marginal posterior.
 SCALE_SITES = ("log_sigma", "log_sd_", "noise_slope", "log_nu_minus_1")
 
@@ -128,7 +130,7 @@ def _start(
     replaced = {coordinate: prior for prior, coordinate in coordinates_of(structure.law).replaces}
     prior = observations.data["prior"]
     start = np.array(
-        [0.0 if name.startswith("z_") else prior[replaced.get(name, name)]["loc"] for name in names]
+        [0.0 if name.startswith(LATENT_SITES) else prior[replaced.get(name, name)]["loc"] for name in names]
     )
     mode = find_mode(_gradients_of(compiled, data), start, scales=scales, seed=seed)
     if not latent:

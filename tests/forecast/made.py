@@ -11,13 +11,18 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from bayes_dsl.inference.misfit import DRIFT, EDGE, Misfit, grids_of
+from bayes_dsl.inference.paths import beyond
 from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.inference.priors import Density
 from bayes_dsl.laws.published import published
 from bayes_dsl.laws.registry import law
 from bayes_dsl.runs.table import RunTable
+from tests.inference.by_hand import supervised_loss
 from tests.posteriors import CHAINS, DRAWS, posterior_around
 
 TRUTH = published("busbridge_corrected").parameters
+MISFIT = Misfit()
 SPAN = {"low": float(np.log(2e9)), "center": float(np.log(2e10)), "high": float(np.log(2e11))}
 
 
@@ -74,6 +79,29 @@ def many_draws(posterior: Posterior, times: int) -> Posterior:
     )
     tree.attrs.update(posterior.tree.attrs)
     return replace(posterior, tree=tree)
+
+
+def drifting(posterior: Posterior, *, seed: int = 0, rho: float = 0.1, misfit: Misfit = MISFIT) -> Posterior:
+    """The same posterior with a misfit whose paths wander by `rho` a decade, in the form that `fit` gives it."""
+    frame = posterior.table.to_pandas()
+    frame["loss"] = supervised_loss(TRUTH, frame["params"], frame["tokens"])
+    grids = grids_of(misfit, posterior.law, RunTable.from_pandas(frame).used)
+    shape = tuple(posterior.tree["posterior"].sizes[dim] for dim in ("chain", "draw"))
+    rng, tree = np.random.default_rng(seed), posterior.tree.copy()
+    drawn = beyond(
+        grids, Density(name=EDGE, loc=np.log(0.2), scale=0.5, reason="a test"), shape=shape, seed=seed
+    )
+    sampled = {
+        f"steps_{axis}": (("chain", "draw", f"knot_{axis}"), rng.standard_normal((*shape, grid.sampled)))
+        for axis, grid in grids.items()
+    }
+    far = {f"beyond_{a}": (("chain", "draw", f"far_knot_{a}"), steps) for a, steps in drawn.steps.items()}
+    tree["unconstrained_posterior"] = xr.DataTree(xr.Dataset(sampled))
+    tree["misfit"] = xr.DataTree(xr.Dataset({"drift_edge": (("chain", "draw"), drawn.edge), **far}))
+    records = {axis: grid.to_record() for axis, grid in grids.items()}
+    tree.attrs.update(misfit=DRIFT, misfit_grids=json.dumps(records))
+    scales = {f"drift_{axis}": rho for axis in grids}
+    return with_draws(replace(posterior, tree=tree), **scales)
 
 
 N_DRAWS = CHAINS * DRAWS

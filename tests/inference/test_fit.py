@@ -6,11 +6,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from bayes_dsl.errors import InputError, NotConverged, TableError
+from bayes_dsl.forecast.expected import expected_loss
 from bayes_dsl.inference import fit as fitting
 from bayes_dsl.inference.design import busbridge_study_design
 from bayes_dsl.inference.fit import default_law, fit, versions
+from bayes_dsl.inference.misfit import Misfit
+from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.inference.settings import CAREFUL, Settings
 from bayes_dsl.inference.simulate import NOISELESS, simulate
 from bayes_dsl.laws.base import Law, Parameter, Role
@@ -103,3 +107,27 @@ def test_the_posterior_of_a_known_world_covers_it(small_posterior):
     shifted = truth["alpha"] * 1.2
     low, high = np.quantile(small_posterior.draws("alpha"), [0.001, 0.999])
     assert not low < shifted < high, "the control: a wrong exponent is outside"
+
+
+def test_with_a_misfit_the_posterior_carries_its_paths_and_its_prior(small_table, tmp_path):
+    short = Settings(chains=2, warmup=500, draws=500, most_draws=500, retry=False)
+    with pytest.raises(NotConverged) as caught:
+        fit(small_table, law=CHINCHILLA, settings=short, misfit=Misfit(), seed=3)
+    posterior = caught.value.posterior
+    assert posterior.diagnostics.rhat < 1.05 and posterior.diagnostics.divergences < 10
+    assert posterior.misfit == "drift" and set(posterior.grids) == {"N", "D", "L"}
+    assert [posterior.prior[f"log_drift_{axis}"].reason for axis in "NDL"]
+    assert all(0.001 < np.median(posterior.draws(f"drift_{axis}")) < 0.2 for axis in "NDL")
+    posterior.save(tmp_path / "drift.nc")
+    back = Posterior.load(tmp_path / "drift.nc")
+    for name in ("rates", "climbed"):
+        kept, loaded = (np.asarray(getattr(one.drift.N, name)) for one in (posterior, back))
+        assert kept.tobytes() == loaded.tobytes() and kept.shape[0] == 1000
+    # What the file says of the runs is what was conditioned on.
+    used = back.table.used
+    expected = expected_loss(back, student_params=used.values("params"), student_tokens=used.values("tokens"))
+    row = np.asarray(back.tree["constant_data"]["row"])
+    observed, nu, sigma = np.log(used.values("loss")), back.draws("nu"), back.draws("sigma")
+    by_hand = stats.t.logpdf(observed, nu[:, None], np.log(expected.loss), sigma[:, None])
+    kept = np.asarray(back.tree["log_likelihood"]["log_loss"]).reshape(by_hand.shape)
+    np.testing.assert_allclose(by_hand[:, row], kept, atol=1e-8)

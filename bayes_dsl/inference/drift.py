@@ -1,0 +1,209 @@
+"""Monotone paths: x -> x + drift, whose slope starts at 1 and wanders as the exponential of a Brownian motion.
+
+A path warps one logarithm (of size, tokens or loss). Knots stand `step` decades apart, knot 0 at the origin, where
+the path neither moves nor turns; with innovations v ~ N(0, 1) between neighbouring knots and a scale rho,
+
+    ln c_k = rho sqrt(step) (sum of the v from knot 0 to knot k),      slope(t) = sum_k c_k b(t / step - k),
+
+b being the quadratic B-spline. So rho is the relative standard deviation of a local exponent after one decade, the
+slope is positive everywhere, and a path has two continuous derivatives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+LN10 = float(np.log(10.0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """Knots of one path.
+
+    A logarithm u stands at t = (u - origin) / unit decades. `low` and `high` are the data's smallest and largest t;
+    the knots first..last bear on them and are sampled with the law, those out to lowest and highest, `reach` decades
+    beyond the data, are drawn.
+    """
+
+    origin: float
+    unit: float
+    step: float
+    low: float
+    high: float
+    first: int
+    last: int
+    lowest: int
+    highest: int
+    reach: float
+
+    def __post_init__(self) -> None:
+        order = (self.lowest, self.first, -1), (1, self.last, self.highest)
+        if any(sorted(knots) != list(knots) for knots in order) or not self.step > 0 or self.unit == 0:
+            raise ValueError(f"no grid of knots: {asdict(self)}")
+
+    @property
+    def sampled(self) -> int:
+        """Innovations that are sampled with the law."""
+        return self.last - self.first
+
+    @property
+    def below(self) -> int:
+        """Innovations drawn below the data's knots."""
+        return self.first - self.lowest
+
+    @property
+    def above(self) -> int:
+        """Innovations drawn above the data's knots."""
+        return self.highest - self.last
+
+    def ends(self) -> tuple[float, float]:
+        """The smallest and largest value (of size or tokens) within reach."""
+        low, high = ((t * self.unit + self.origin) for t in (self.low - self.reach, self.high + self.reach))
+        return float(np.exp(low)), float(np.exp(high))
+
+    def to_record(self) -> dict[str, float]:
+        return asdict(self)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Grid:
+        knots = ("first", "last", "lowest", "highest")
+        numbers: dict[str, Any] = {name: float(value) for name, value in record.items()}
+        return cls(**{**numbers, **{name: int(record[name]) for name in knots}})
+
+
+def grid_over(
+    logs: np.ndarray, *, origin: float, unit: float, least_step: float, cells: int, spare: int, reach: float
+) -> Grid:
+    """Knots over the data's logarithms, with `spare` more at each end, and on to `reach` decades beyond."""
+    t = (np.asarray(logs, dtype=np.float64) - origin) / unit
+    low, high = min(float(t.min()), 0.0), max(float(t.max()), 0.0)
+    step = max(least_step, (high - low) / cells)
+    return Grid(
+        origin=origin,
+        unit=unit,
+        step=step,
+        low=low,
+        high=high,
+        first=round(low / step) - 1 - spare,
+        last=round(high / step) + 1 + spare,
+        lowest=round((low - reach) / step) - 1 - spare,
+        highest=round((high + reach) / step) + 1 + spare,
+        reach=reach,
+    )
+
+
+def log_rates(first: int, innovations: jax.Array, scales: jax.Array) -> jax.Array:
+    """ln c_k of knots first.. from innovations (..., knots - 1), one for each knot but 0, and their scales."""
+    return (innovations * scales) @ sums(first, innovations.shape[-1]).T
+
+
+def sums(first: int, steps: int) -> np.ndarray:
+    """Which innovations lie between knot 0 and each knot, (knot, step) of 0 and 1."""
+    knots = np.arange(first, first + steps + 1)
+    crossed = knots[knots != 0]
+    outward = np.sign(knots)[:, None] == np.sign(crossed)
+    return np.asarray(outward & (np.abs(crossed) <= np.abs(knots)[:, None]), dtype=np.float64)
+
+
+def risen(v: np.ndarray) -> np.ndarray:
+    """The integral of the quadratic B-spline on (-3/2, 3/2) up to v: 0 before it, 1 after it."""
+    far = np.minimum(np.abs(v), 1.5)
+    half = np.where(far <= 0.5, far * (0.75 - far * far / 3.0), 0.5 - (1.5 - far) ** 3 / 6.0)
+    return np.asarray(0.5 + np.sign(v) * half)
+
+
+def climbs(t: np.ndarray, first: int, knots: int, step: float) -> np.ndarray:
+    """What each knot's c adds to the path at t, (..., knot), where t lies among the knots."""
+    k = first + np.arange(knots)
+    return np.asarray(step * (risen(t[..., None] / step - k) - risen(-k.astype(np.float64))))
+
+
+class AtRuns(NamedTuple):
+    """A path at places that never change: `climbs` (run, knot), in units of the logarithm, times `rates` (knot,)."""
+
+    origin: jax.Array
+    climbs: jax.Array
+    rates: jax.Array
+
+    def __call__(self, _: jax.Array) -> jax.Array:
+        return self.origin + self.climbs @ self.rates
+
+
+class Path(NamedTuple):
+    """A path at any places: `rates` (..., knot) are its slopes at the knots from `lowest` on.
+
+    `climbed` (..., knot - 2) is the path where each inner knot's cell begins, half a step before the knot. Each
+    place reads the three knots around it; beyond the knots the slope is held, so that a path is somewhere everywhere.
+    """
+
+    origin: jax.Array
+    unit: jax.Array
+    step: jax.Array
+    lowest: jax.Array
+    rates: jax.Array
+    climbed: jax.Array
+
+    def __call__(self, log_value: jax.Array) -> jax.Array:
+        return _follow(self, log_value, _gathered)
+
+
+class AtMany(NamedTuple):
+    """A `Path` of one draw at many places: reads knots by a product, whose gradient is a product too."""
+
+    path: Path
+
+    def __call__(self, log_value: jax.Array) -> jax.Array:
+        return _follow(self.path, log_value, _multiplied)
+
+
+def _follow(path: Path, log_value: jax.Array, read: Callable[..., tuple[jax.Array, ...]]) -> jax.Array:
+    rates = path.rates
+    place = (log_value - path.origin) / path.unit / path.step
+    place = jnp.broadcast_to(place, jnp.broadcast_shapes(place.shape, rates.shape[:-1]))
+    inside = jnp.clip(place, path.lowest + 0.5, path.lowest + rates.shape[-1] - 1.5)
+    cell = jnp.floor(inside + 0.5).astype(jnp.int32) - path.lowest - 1
+    cell = jnp.clip(cell, 0, rates.shape[-1] - 3)
+    u = inside + 0.5 - (cell + path.lowest + 1)
+    tables = (path.climbed, rates[..., :-2], rates[..., 1:-1], rates[..., 2:])
+    climbed, before, here, after = read(tables, cell)
+    partial = (before * (1.0 - (1.0 - u) ** 3) + here * u * (3.0 + u * (3.0 - 2.0 * u)) + after * u**3) / 6.0
+    beyond = place - inside
+    held = jnp.where(beyond < 0, before + here, here + after) / 2.0
+    return path.origin + path.unit * (climbed + path.step * (partial + beyond * held))
+
+
+def _gathered(tables: tuple[jax.Array, ...], cell: jax.Array) -> tuple[jax.Array, ...]:
+    front = (1,) * (cell.ndim + 1 - tables[0].ndim)
+    return tuple(
+        jnp.take_along_axis(table.reshape(front + table.shape), cell[..., None], axis=-1)[..., 0]
+        for table in tables
+    )
+
+
+def _multiplied(tables: tuple[jax.Array, ...], cell: jax.Array) -> tuple[jax.Array, ...]:
+    member = (jnp.arange(tables[0].shape[-1])[:, None] == cell).astype(tables[0].dtype)
+    return tuple(jnp.stack(tables) @ member)
+
+
+def path_of(numbers: Mapping[str, Any], lowest: int, rates: jax.Array) -> Path:
+    """The path with these slopes at the knots from `lowest` on, (..., knot); `numbers` are origin, unit and step."""
+    step = jnp.asarray(numbers["step"])
+    whole = (rates[..., :-2] + 4.0 * rates[..., 1:-1] + rates[..., 2:]) / 6.0
+    zero = -lowest
+    before, here, after = rates[..., zero - 1], rates[..., zero], rates[..., zero + 1]
+    half = (0.875 * before + 2.0 * here + 0.125 * after) / 6.0
+    climbed = whole @ np.tri(whole.shape[-1], k=-1).T
+    return Path(
+        origin=jnp.asarray(numbers["origin"]),
+        unit=jnp.asarray(numbers["unit"]),
+        step=step,
+        lowest=jnp.asarray(lowest),
+        rates=rates,
+        climbed=step * (climbed - (climbed[..., zero - 1] + half)[..., None]),
+    )
