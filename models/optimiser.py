@@ -72,7 +72,7 @@ def rate(step: Any, numbers: Settings) -> jax.Array:
 
 
 def optimiser(
-    numbers: Settings, learning_rate: Any, *, multipliers: Any, decays: Any
+    numbers: Settings, learning_rate: Any, *, multipliers: Any, decays: Any, flat: bool = False
 ) -> optax.GradientTransformation:
     """Clip by the global norm, then AdamW, each parameter's update times its muP multiplier.
 
@@ -85,16 +85,17 @@ def optimiser(
         Plain or traced numbers: the state does not depend on them.
     multipliers, decays
         Trees like the parameters, of floats and of bools.
+    flat
+        Whether the moments are one vector in place of an array for each parameter: less to compile and to
+        dispatch, at the price of a copy of the gradient.
     """
-    return optax.chain(
+    clipped_adam = optax.chain(
         optax.clip_by_global_norm(numbers.clip),
-        optax.adamw(
-            learning_rate,
-            b1=numbers.beta1,
-            b2=numbers.beta2,
-            eps=numbers.epsilon,
-            weight_decay=numbers.weight_decay,
-            mask=decays,
-        ),
+        optax.scale_by_adam(b1=numbers.beta1, b2=numbers.beta2, eps=numbers.epsilon),
+    )
+    return optax.chain(
+        optax.flatten(clipped_adam) if flat else clipped_adam,
+        optax.add_decayed_weights(numbers.weight_decay, mask=decays),
         optax.stateless(lambda updates, _: jax.tree.map(jnp.multiply, updates, multipliers)),
+        optax.scale_by_learning_rate(learning_rate),
     )

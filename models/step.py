@@ -17,6 +17,9 @@ from models.objectives import Objective, student_loss
 from models.optimiser import Settings, optimiser, rate, settings
 from models.recipe import Recipe
 
+FLAT = 4_000_000
+"""Parameters up to which the optimiser's moments are one vector."""
+
 State = dict[str, Any]
 """One student's `params` and `optimiser`, plain trees."""
 
@@ -60,8 +63,13 @@ def _start(key: jax.Array, network: Network) -> State:
 
 
 def _optimiser(network: Network, numbers: Settings, step: Any) -> optax.GradientTransformation:
-    multipliers, decays = transformer.rate_multipliers(network), transformer.decays(network)
-    return optimiser(numbers, rate(step, numbers), multipliers=multipliers, decays=decays)
+    return optimiser(
+        numbers,
+        rate(step, numbers),
+        multipliers=transformer.rate_multipliers(network),
+        decays=transformer.decays(network),
+        flat=network.architecture.params_total <= FLAT,
+    )
 
 
 def gradient(
