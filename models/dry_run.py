@@ -22,13 +22,8 @@ def describe(plan: Plan, workers: int) -> Iterator[str]:
     runs = [run for group in groups for run in group.runs]
     distilled = sum(run.role == "distilled" for run in runs)
     yield f"plan {plan.name}: {len(runs)} runs in {len(groups)} units, {distilled} of them distilled"
-    blocks: dict[str, list[tuple[Group, Cost]]] = {}
-    for group, cost in zip(groups, costs, strict=True):
-        blocks.setdefault(f"stage {group.first.stage} {group.first.block}", []).append((group, cost))
     header = ("block", "runs", "tokens", "FLOPs", "core seconds")
-    rows = [
-        (name, sum(len(g.runs) for g, _ in m), estimate.total(c for _, c in m)) for name, m in blocks.items()
-    ]
+    rows = _of_blocks(plan, groups, costs)
     whole = estimate.total(costs)
     cells = [header, *(_cells(*row) for row in [*rows, ("all", len(runs), whole)])]
     widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
@@ -42,6 +37,19 @@ def describe(plan: Plan, workers: int) -> Iterator[str]:
             f"note: {len(few)} runs have fewer than {FEW_STEPS} steps, such as {few[0].run_id} with "
             f"{few[0].steps}: they say more of the optimiser than of size and data"
         )
+
+
+def _of_blocks(plan: Plan, groups: tuple[Group, ...], costs: tuple[Cost, ...]) -> list[tuple[str, int, Cost]]:
+    """Each block with its runs and costs; what a unit's runs share is the first one's."""
+    found: dict[str, list[Cost]] = {}
+    shared: dict[str, Cost] = {}
+    for group, cost in zip(groups, costs, strict=True):
+        own = [estimate.cost_of_run(plan, run) for run in group.runs]
+        for run, its in zip(group.runs, own, strict=True):
+            found.setdefault(f"stage {run.stage} {run.block}", []).append(its)
+        first = f"stage {group.first.stage} {group.first.block}"
+        shared[first] = shared.get(first, Cost()) + cost - estimate.total(own)
+    return [(name, len(its), estimate.total([*its, shared.get(name, Cost())])) for name, its in found.items()]
 
 
 def _cells(name: str, runs: int, cost: Cost) -> tuple[str, ...]:

@@ -35,6 +35,9 @@ class Cost:
             core_seconds=self.core_seconds + other.core_seconds,
         )
 
+    def __sub__(self, other: Cost) -> Cost:
+        return self + Cost(tokens=-other.tokens, flops=-other.flops, core_seconds=-other.core_seconds)
+
 
 def cost_of_run(plan: Plan, run: PlannedRun) -> Cost:
     """A run by itself: its steps and its evaluation, without compilation and without a teacher."""
