@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import queue
 import shlex
 import shutil
-import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any
@@ -17,7 +18,7 @@ from bayes_dsl.campaign.making import Job, Report, make_on_cluster, one_line
 from bayes_dsl.campaign.units import CLUSTER, Campaign
 from bayes_dsl.errors import Fault, InputError
 
-_ANSWER = "5s"
+_ANSWER = 5
 _PROTOCOLS = ("tcp://", "tls://", "ucx://", "ws://", "wss://")
 
 
@@ -53,9 +54,16 @@ class Cluster:
                 future.cancel()
         self._open.close()
 
+    def size(self) -> int:
+        """How many units the cluster makes at once, as far as its workers have come."""
+        try:
+            return sum(self._client.nthreads().values())
+        except OSError as error:
+            raise InputError(self._lost()) from error
+
     def free(self) -> int:
-        """Dask keeps its own queue: it takes all that there is."""
-        return sys.maxsize
+        """How many more units keep every thread of the cluster at work."""
+        return max(0, self.size() - len(self._futures))
 
     def start(self, job: Job, rank: int) -> None:
         """Hand a unit to the scheduler."""
@@ -96,10 +104,12 @@ class Cluster:
         else:
             raise InputError(self._unknown())
         try:
-            self._client = self._open.enter_context(
-                distributed.Client(cluster, timeout=_ANSWER, set_as_default=False)
-            )
-        except (OSError, ValueError, TimeoutError) as error:
+            if cluster is self.address:
+                with ThreadPoolExecutor(1) as aside:  # a notebook's thread has an event loop of its own
+                    aside.submit(asyncio.run, _knock(distributed, self.address)).result()
+            client = distributed.Client(cluster, timeout=_ANSWER, set_as_default=False)
+            self._client = self._open.enter_context(client)
+        except Exception as error:  # whatever is listening there, it may answer anything
             raise InputError(self._silent(error)) from error
 
     def _unknown(self) -> Fault:
@@ -116,7 +126,7 @@ class Cluster:
             where="campaign",
             what="cluster",
             value=repr(self.address),
-            rule=f"no Dask scheduler answers there within {_ANSWER} ({type(error).__name__})",
+            rule=f"no Dask scheduler answers there within {_ANSWER} seconds ({type(error).__name__})",
             remedy="Check the address and that the scheduler runs (dask scheduler)",
         )
 
@@ -128,6 +138,14 @@ class Cluster:
             rule="the scheduler went away; what was done stays done",
             remedy="Run the campaign again, which makes only what is missing",
         )
+
+
+async def _knock(distributed: Any, address: str) -> None:
+    """Connect once and hang up: a client that finds nobody would complain for long when it is thrown away."""
+    security = distributed.Security().get_connection_args("client")
+    async with asyncio.timeout(_ANSWER):  # Dask's own limit forgets one who answers and says nothing
+        comm = await distributed.comm.connect(address, timeout=_ANSWER, **security)
+        await comm.close()
 
 
 def local_cluster(distributed: Any, workers: int) -> Any:

@@ -58,6 +58,10 @@ class Processes:
     ) -> None:
         self._dismiss()
 
+    def size(self) -> int:
+        """How many units are made at once."""
+        return self.workers
+
     def free(self) -> int:
         """How many workers wait for a unit."""
         return sum(worker.ready and worker.job is None for worker in self._alive)

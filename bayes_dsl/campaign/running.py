@@ -27,6 +27,9 @@ _GLANCE = 0.5
 class Engine(Protocol):
     """Where units are made."""
 
+    def size(self) -> int:
+        """How many units it makes at once."""
+
     def free(self) -> int:
         """How many more units it takes now."""
 
@@ -89,7 +92,7 @@ def run(
         report(schedule.status(workers))
         if schedule.going:
             with _engine(campaign, workers, cluster) as engine:
-                _make_all(campaign.work, schedule, engine, lambda: report(schedule.status(workers)))
+                _make_all(campaign.work, schedule, engine, lambda: report(schedule.status(engine.size())))
         status = schedule.status(workers)
         report(status)
         return status
