@@ -1,4 +1,4 @@
-"""The command line of the trainer: `python -m models sweep PLAN.toml --out DIR`, `status`, `collect`, `corpus`."""
+"""The command line of the trainer: `python -m models sweep PLAN.toml --out DIR`, and its other verbs."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ import typer
 
 from bayes_dsl.campaign import Status
 from bayes_dsl.errors import BayesDslError, InputError
-from models import sweep_folder
+from models import kernel_regression, sweep_folder
 from models.dry_run import describe
+from models.mapping_problem import study
+from models.mapping_problem.plan import read_plan as read_mapping_plan
 from models.plan import read_plan
 from models.progress import duration, in_words, progress
 from models.sweep_folder import Train
@@ -82,6 +84,7 @@ def sweep(
     with progress(wanted=not quiet) as report:
         status = sweep_folder.sweep(wanted, out, how, progress=report, say=_silent if quiet else _note)
     _tell(status, out)
+    _say(f"next: python -m models collect {out} -o runs.csv")
 
 
 @app.command()
@@ -132,8 +135,43 @@ def corpus(plan: PlanArgument, out: OutOption) -> None:
     )
 
 
+@app.command("kernel-regression")
+def kernel_regression_figure(
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="FIGURE.csv", show_default=False, help="Where to write the data."
+        ),
+    ],
+    seed: Annotated[int, typer.Option(min=0, help="Of the target's coefficients.")] = 0,
+) -> None:
+    """Write a student's error over its teacher's size, in closed form: the capacity gap without training."""
+    _say(*kernel_regression.write_figure(output, seed=seed))
+
+
+@app.command("mapping-problem")
+def mapping_problem(
+    plan: PlanArgument,
+    out: OutOption,
+    workers: Annotated[int, typer.Option(metavar="N", help="Processes, one on each core.")] = 2,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Try units again that failed before.")
+    ] = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Train the perceptrons of a plan such as models/plans/mapping_fast.toml: the capacity gap on a small task.
+
+    It may be stopped at any moment, and goes on where it was when it is given again.
+    """
+    wanted = read_mapping_plan(plan)
+    with progress(wanted=not quiet) as report:
+        status = study.run(wanted, out, workers=workers, retry_failed=retry_failed, progress=report)
+    _tell(status, out)
+    _say(*study.told(out), f"next: {out / study.FIGURE} has the curves, {out / study.NETWORKS} every network")
+
+
 def _tell(status: Status, out: Path) -> None:
-    """Say how a sweep ended and what comes next; some failed units are exit code 1."""
+    """Say how a sweep ended; some failed units are exit code 1."""
     for note in status.notes:
         _note(f"note: {note}")
     for name, reason in status.failed.items():
@@ -146,7 +184,6 @@ def _tell(status: Status, out: Path) -> None:
             f"models: put right what failed, then give the command again with --retry-failed; {out} keeps the rest"
         )
         raise typer.Exit(UNITS_FAILED)
-    _say(f"next: python -m models collect {out} -o runs.csv")
 
 
 def _say(*lines: str) -> None:

@@ -83,11 +83,10 @@ def frames_of(plan: Plan, records: Iterable[Mapping[str, Any]]) -> tuple[pd.Data
     plan
         Says the order, and what a table may name anew without training anew: group and trunk.
     records
-        Of `models.outcome.Outcome`, in any order. A student whose teacher diverged has none: its row is
-        `unfinished`.
+        Of `models.outcome.Outcome`, in any order. A student whose teacher diverged has none, and no row.
     """
     by_name = {record["run_id"]: dict(record) for record in records}
-    rows = [row for run in runs_of(plan) if (row := _row(plan, run, by_name)) is not None]
+    rows = [row for run in runs_of(plan) if (row := _row(run, by_name)) is not None]
     order = dict.fromkeys([*COLUMN, *FREE, *MADE])
     columns = list(dict.fromkeys([*order, *(name for row in rows for name in row)]))
     # Numbers keep their type where a column has gaps: counts stay whole, and a gap is an empty cell.
@@ -97,37 +96,20 @@ def frames_of(plan: Plan, records: Iterable[Mapping[str, Any]]) -> tuple[pd.Data
     return frame[results], frame[["run_id", *[name for name in MADE if name in frame.columns]]]
 
 
-def _row(plan: Plan, run: PlannedRun, by_name: Mapping[str, Record]) -> Record | None:
-    teacher = by_name.get(run.distillation.teacher_id) if run.distillation else None
+def _row(run: PlannedRun, by_name: Mapping[str, Record]) -> Record | None:
     row = by_name.get(run.run_id)
     if row is None:
-        if teacher is None or teacher["status"] == "ok":
-            return None
-        row = _never_begun(plan, run, teacher)
+        return None
     row |= {"group": run.group or run.trunk_id, "trunk_id": run.trunk_id}
+    teacher = by_name.get(run.distillation.teacher_id) if run.distillation else None
     if teacher is not None:
-        row["teacher_tokens"] = teacher["tokens"]
-        if teacher["loss"] is not None:
-            # The teacher's own row has it to the last bit; its students' programs may round otherwise.
-            row |= {"teacher_loss": teacher["loss"], "teacher_loss_se": teacher["loss_se"]}
+        # The teacher's own row has its loss to the last bit; its students' programs may round otherwise.
+        row |= {
+            "teacher_tokens": teacher["tokens"],
+            "teacher_loss": teacher["loss"],
+            "teacher_loss_se": teacher["loss_se"],
+        }
     return row
-
-
-def _never_begun(plan: Plan, run: PlannedRun, teacher: Record) -> Record:
-    """The row of a student that had nobody to learn from."""
-    assert run.distillation is not None
-    return {
-        "run_id": run.run_id,
-        "role": run.role,
-        "params": network_of(plan, run.width).architecture.params,
-        "tokens": run.steps * run.recipe.batch_tokens,
-        "seed": run.seed,
-        "eval_id": teacher["eval_id"],
-        "teacher_id": run.distillation.teacher_id,
-        "teacher_params": teacher["params"],
-        "counting": teacher["counting"],
-        "status": "unfinished",
-    }
 
 
 def cost_toml(plan: Plan) -> str:
@@ -226,8 +208,12 @@ def _sentences(plan: Plan, frame: pd.DataFrame, output: Path, beside: Iterable[P
     parts = [f"{roles.get(role, 0)} {role}" for role in ("supervised", "distilled")]
     parts += [f"{states[state]} {state}" for state in ("diverged", "unfinished") if state in states]
     yield f"{shown(output)}: {len(frame)} runs, {', '.join(parts)}"
-    missing = len(runs_of(plan)) - len(frame)
-    if missing:
-        yield f"note: {missing} runs of the plan are not in it, as they are not done"
+    lost = set(frame["run_id"][frame["status"] != "ok"])
+    missing = [run for run in runs_of(plan) if run.run_id not in set(frame["run_id"])]
+    untaught = [run for run in missing if run.distillation and run.distillation.teacher_id in lost]
+    if untaught:
+        yield f"note: {len(untaught)} students are not in it, as their teachers diverged"
+    if len(missing) > len(untaught):
+        yield f"note: {len(missing) - len(untaught)} runs of the plan are not in it, as they are not done"
     yield f"beside it: {', '.join(path.name for path in beside)}"
     yield f"next: bayes-dsl check {shown(output)}"

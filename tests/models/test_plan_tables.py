@@ -54,4 +54,4 @@ def test_a_table_is_frozen_and_has_defaults() -> None:
     table = NetworkTable()
     assert (table.layers, table.base_width, table.compute) == (2, 64, "float32")
     with pytest.raises(ValidationError):
-        table.layers = 3  # type: ignore[misc]
+        table.layers = 3
