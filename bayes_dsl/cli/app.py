@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from bayes_dsl import __version__
-from bayes_dsl.cli import decision_verbs, posterior_verbs, table_verbs
+from bayes_dsl.cli import decision_verbs, posterior_verbs, table_verbs, validation_verbs
 from bayes_dsl.cli.compile_cache import use_compile_cache
 from bayes_dsl.cli.failures import DEBUG, exit_code_of
 
@@ -34,6 +34,7 @@ for verb in (
     decision_verbs.risk,
     decision_verbs.teachers,
     posterior_verbs.score,
+    validation_verbs.backtest,
 ):
     app.command()(verb)
 

@@ -20,11 +20,13 @@ from bayes_dsl.files import write_atomically
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.reporting.allocation_figure import allocation_figure
 from bayes_dsl.reporting.allocation_path import Progress, allocation_path
+from bayes_dsl.reporting.backtest_figure import backtest_figure
 from bayes_dsl.reporting.comparison_grid import comparison_grid
 from bayes_dsl.reporting.decision_figures import comparison_figure, risk_figure
 from bayes_dsl.reporting.diagnostic_figure import diagnostic_figure
 from bayes_dsl.reporting.forecast_figure import forecast_figure
 from bayes_dsl.reporting.style import STYLE
+from bayes_dsl.validation.backtest import Backtest
 
 SUFFIXES = (".png", ".svg", ".pdf")
 
@@ -196,6 +198,25 @@ def plot_risk(
     check_suffix(path)
     with matplotlib.rc_context(STYLE):
         _save(risk_figure(posterior, risk, prob=prob, kind=kind), Path(path))
+
+
+def plot_backtest(found: Backtest, path: str | Path) -> None:
+    """Draw how often the intervals of held-out runs held, and how sharp they were, by distance.
+
+    Parameters
+    ----------
+    found : Backtest
+    path : str or Path
+        Ends in .png, .svg or .pdf; written whole or not at all.
+
+    Raises
+    ------
+    InputError
+        The file's suffix is unknown.
+    """
+    check_suffix(path)
+    with matplotlib.rc_context(STYLE):
+        _save(backtest_figure(found), Path(path))
 
 
 def plot_diagnostics(posterior: Posterior, path: str | Path) -> None:

@@ -1,0 +1,95 @@
+"""The verbs that hold forecasts against what happened, each opening its room only when it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from bayes_dsl.cli.options import (
+    ColumnsOption,
+    CountingOption,
+    JsonOption,
+    LawName,
+    ProbOption,
+    QuietOption,
+    SeedOption,
+    TableArgument,
+    WhereOption,
+)
+
+ScaleName = Literal["compute", "params", "tokens"]
+
+
+def backtest(
+    table: TableArgument,
+    holdout: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="8x",
+            show_default="2x, 4x, 8x, 16x",
+            help="Hold out the runs above this share of the largest: 8x, above an eighth. Can be repeated.",
+        ),
+    ] = None,
+    by: Annotated[
+        ScaleName,
+        typer.Option(metavar="compute|params|tokens", help="The scale by which runs are held out."),
+    ] = "compute",
+    method: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            show_default="all",
+            help="misfit, bare law, point fit, or 'point fit, gamma 1'. Can be repeated.",
+        ),
+    ] = None,
+    law: Annotated[
+        LawName | None,
+        typer.Option(
+            metavar="supervised|chinchilla|distillation",
+            show_default=False,
+            help="Of the posteriors; default as in fit.",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Keep it, for `forecast --backtest FILE`."),
+    ] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw coverage and CRPS by distance to this file.")
+    ] = None,
+    columns: ColumnsOption = None,
+    where: WhereOption = None,
+    counting: CountingOption = None,
+    seed: SeedOption = 0,
+    prob: ProbOption = 0.9,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Say how forecasts of the larger runs would have done, made from the smaller runs alone.
+
+    Ours with and without misfit, and the literature's point fits with bootstrap, on the same runs.
+
+    Keys of --json: table, table_sha256, by, prob, seed, reach, by_holdout, by_distance, backtest, notes.
+    """
+    from bayes_dsl.cli.backtest import backtest_table, factors_of
+    from bayes_dsl.inference.settings import Settings
+
+    backtest_table(
+        table,
+        columns=columns,
+        where=where or (),
+        counting=counting,
+        factors=factors_of(holdout or ("2x", "4x", "8x", "16x")),
+        by=by,
+        methods=method,
+        law=law,
+        prob=prob,
+        seed=seed,
+        settings=Settings(),
+        output=output,
+        plot=plot,
+        as_json=json,
+        quiet=quiet,
+    )

@@ -1,0 +1,24 @@
+"""The verbs of validation open no room before they are called, and know the methods that there are."""
+
+import typing
+
+from bayes_dsl.cli import validation_verbs
+from bayes_dsl.validation.forecasters import METHODS
+from bayes_dsl.validation.holdouts import Scale
+from tests.architecture.test_imports import NUMERICS, fresh
+
+
+def test_the_module_is_light() -> None:
+    loaded = fresh("import bayes_dsl.cli.validation_verbs")[1]
+    assert not loaded & (NUMERICS | {"pandas", "pydantic", "rich.table"})
+
+
+def test_the_words_are_the_library_s() -> None:
+    assert typing.get_args(validation_verbs.ScaleName) == typing.get_args(Scale)
+
+
+def test_the_help_has_every_option_with_a_meaning(bayes_dsl) -> None:
+    shown = " ".join(bayes_dsl("backtest", "--help").out.split())
+    assert all(name in shown for name in METHODS)
+    for flag in ("--holdout", "--by", "--method", "--output", "--plot", "--columns", "--where", "--json"):
+        assert flag in shown
