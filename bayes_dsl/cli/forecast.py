@@ -14,6 +14,7 @@ from bayes_dsl.cli.believed import health_of, show_health
 from bayes_dsl.cli.failures import complain
 from bayes_dsl.cli.json_keys import ExtrapolationKeys, ForecastKeys, LossKeys
 from bayes_dsl.cli.output import interval_in_words, print_json, say, say_all, show_table
+from bayes_dsl.cli.quoted import quote
 from bayes_dsl.errors import Fault, InputError
 from bayes_dsl.forecast.expected import expected_loss
 from bayes_dsl.forecast.next_run import next_run_loss
@@ -67,21 +68,31 @@ def questions(
     return [{"student_params": N, "student_tokens": D, **shared} for N, D in product(params, budgets)]
 
 
-def answer(posterior: Posterior, question: dict[str, float], *, prob: float, kind: str) -> Answer:
-    """Forecast one target."""
+def answer(
+    posterior: Posterior,
+    question: dict[str, float],
+    *,
+    prob: float,
+    kind: str,
+    backtest: Path | None = None,
+) -> Answer:
+    """Forecast one target, and quote the back-test, if any."""
     expected = expected_loss(posterior, **question)
     next_run = next_run_loss(posterior, **question)
     reach = expected.extrapolation
+    inputs = {name: float(values[0]) for name, values in expected.inputs.items()}
+    times = float(reach.times_largest_compute[0])
     report = ForecastKeys(
-        inputs={name: float(values[0]) for name, values in expected.inputs.items()},
+        inputs=inputs,
         expected=LossKeys(**expected.records(prob=prob, kind=kind)[0]),
         next_run=LossKeys(**next_run.records(prob=prob, kind=kind)[0]),
         extrapolation=ExtrapolationKeys(
-            times_largest_compute=float(reach.times_largest_compute[0]),
+            times_largest_compute=times,
             decades={axis: float(decades[0]) for axis, decades in reach.decades.items()},
         ),
         health=health_of(posterior),
         warnings=list(expected.warnings),
+        backtest=None if backtest is None else quote(posterior, backtest, inputs, times),
     )
     return Answer(question=question, next_run=next_run, report=report)
 
@@ -95,6 +106,7 @@ def forecast_loss(
     kind: str,
     plot: Path | None,
     register: Path | None,
+    backtest: Path | None,
     accept_unhealthy: bool,
     as_json: bool,
     quiet: bool,
@@ -103,7 +115,7 @@ def forecast_loss(
     posterior = Posterior.load(path)
     posterior.require_healthy(accept_unhealthy)
     check_same_counting(posterior.counting, counting)
-    answers = [answer(posterior, question, prob=prob, kind=kind) for question in asked]
+    answers = [answer(posterior, question, prob=prob, kind=kind, backtest=backtest) for question in asked]
     if plot is not None:
         _draw(posterior, answers, plot, prob=prob, kind=kind)
     entries = [] if register is None else [_register(register, posterior, one) for one in answers]
@@ -137,6 +149,8 @@ def show_forecast(
     show_health(reports[0].health)
     for report in reports:
         say(_reach(report))
+        if report.backtest is not None:
+            say(report.backtest[:1].upper() + report.backtest[1:])
     say_all("Warnings", dict.fromkeys(warning for report in reports for warning in report.warnings))
     if not quiet:
         say_all("Notes", _notes(posterior, counting))

@@ -145,6 +145,9 @@ class ForecastKeys(Keys):
     extrapolation: ExtrapolationKeys
     health: HealthKeys
     warnings: list[str]
+    backtest: str | None = Field(
+        default=None, description="what --backtest says of forecasts that reach as far"
+    )
 
 
 class ScoreOneKeys(Keys):

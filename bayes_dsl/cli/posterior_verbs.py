@@ -90,6 +90,10 @@ def forecast(
             metavar="FILE", help="Append the forecast to this register, for `score` to judge later."
         ),
     ] = None,
+    backtest: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Quote what this file of `backtest -o` says of such forecasts."),
+    ] = None,
     accept_unhealthy: AcceptOption = False,
     json: JsonOption = False,
     quiet: QuietOption = False,
@@ -98,8 +102,8 @@ def forecast(
 
     With an interval, the health of the posterior, and how far beyond its runs the target lies.
 
-    Keys of --json: inputs, expected, next_run, extrapolation, health, warnings. Both losses have the keys
-    median, lower, upper, prob, kind, about. With several targets it is a list.
+    Keys of --json: inputs, expected, next_run, extrapolation, health, warnings, backtest. Both losses have
+    the keys median, lower, upper, prob, kind, about. With several targets it is a list.
     """
     from bayes_dsl.cli.forecast import forecast_loss, questions
 
@@ -114,6 +118,7 @@ def forecast(
         kind=kind,
         plot=plot,
         register=register,
+        backtest=backtest,
         accept_unhealthy=accept_unhealthy,
         as_json=json,
         quiet=quiet,

@@ -1,0 +1,39 @@
+"""What a back-test says of a forecast: its record at that distance, where it is of the posterior's own table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from bayes_dsl.inference.misfit import BARE_LAW
+from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.validation.backtest import Backtest
+from bayes_dsl.validation.backtest_file import read_backtest
+
+
+def quote(posterior: Posterior, path: Path, inputs: Mapping[str, float], times_largest_compute: float) -> str:
+    """One sentence; of a back-test of another table it says that and nothing more.
+
+    Raises
+    ------
+    FileRefused
+        The file is no back-test, or a damaged one.
+    """
+    found = read_backtest(path)
+    if found.table_sha256 != posterior.table_sha256:
+        return (
+            f"back-test {path.name}: not quoted, for it is of {found.source} (sha256 {found.table_sha256[:12]}), "
+            f"and the posterior's table is {posterior.table.source} (sha256 {posterior.table_sha256[:12]})"
+        )
+    method = "bare law" if posterior.misfit == BARE_LAW else "misfit"
+    return found.quoted(method, _beyond(posterior, found, inputs, times_largest_compute))
+
+
+def _beyond(
+    posterior: Posterior, found: Backtest, inputs: Mapping[str, float], times_largest_compute: float
+) -> float:
+    if found.by == "compute":
+        return times_largest_compute
+    return inputs[found.by] / float(np.max(posterior.table.used.values(found.by)))
