@@ -18,6 +18,7 @@ from bayes_dsl.costs.flops import CostModel
 from bayes_dsl.costs.flops import cost_model as named_cost_model
 from bayes_dsl.errors import Fault, FileRefused, NotConverged
 from bayes_dsl.inference.fit import fit
+from bayes_dsl.inference.misfit import Misfit
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.inference.settings import Settings
 from bayes_dsl.laws.registry import law as law_of
@@ -31,6 +32,7 @@ def fit_table(
     where: Sequence[str],
     counting: str | None,
     law: str | None,
+    misfit: bool,
     cost: str | None,
     settings: Settings,
     seed: int,
@@ -45,6 +47,7 @@ def fit_table(
     posterior = fitted(
         table,
         law=law,
+        misfit=misfit,
         cost_model=cost_of(path, cost),
         settings=settings,
         seed=seed,
@@ -89,6 +92,7 @@ def fitted(
     seed: int,
     output: Path,
     quiet: bool,
+    misfit: bool = False,
 ) -> Posterior:
     """Return the posterior of a table, already saved, whether or not it passed its health gate."""
     require_place(output)
@@ -96,7 +100,13 @@ def fitted(
     with sampling_progress(wanted=not quiet) as progress:
         try:
             posterior = fit(
-                table, law=chosen, seed=seed, settings=settings, progress=progress, cost_model=cost_model
+                table,
+                law=chosen,
+                misfit=Misfit() if misfit else None,
+                seed=seed,
+                settings=settings,
+                progress=progress,
+                cost_model=cost_model,
             )
         except NotConverged as error:
             posterior = error.posterior
@@ -107,7 +117,8 @@ def fitted(
 def show_fit(report: FitKeys, *, quiet: bool) -> None:
     """Print the report for people."""
     table = report.table
-    say(f"{report.law} law, {table.used} of {table.rows} rows of {table.source}, seed {report.seed}")
+    rows = f"{table.used} of {table.rows} rows of {table.source}"
+    say(f"{report.law} law, misfit {report.misfit}, {rows}, seed {report.seed}")
     show_health(report.health, problems=False)
     if report.cost_model is not None:
         say(f"Cost model: {report.cost_model['name']}")

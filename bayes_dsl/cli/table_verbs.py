@@ -63,8 +63,12 @@ def fit(
             help="What a token costs, kept for decisions. Default: runs.cost.toml beside runs.csv, if there.",
         ),
     ] = None,
-    no_misfit: Annotated[
-        bool, typer.Option("--no-misfit", help="The bare law; for now that is what is always fitted.")
+    misfit: Annotated[
+        bool,
+        typer.Option(
+            "--misfit/--no-misfit",
+            help="Let supervised runs leave the law, more so the further beyond the table; or the bare law.",
+        ),
     ] = False,
     columns: ColumnsOption = None,
     where: WhereOption = None,
@@ -104,6 +108,7 @@ def fit(
         where=where or (),
         counting=counting,
         law=law,
+        misfit=misfit,
         cost=cost,
         settings=Settings(
             chains=chains,

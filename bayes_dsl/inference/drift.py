@@ -62,6 +62,11 @@ class Grid:
         """Innovations drawn above the data's knots."""
         return self.highest - self.last
 
+    def edged(self, first: int, last: int) -> np.ndarray:
+        """Which innovations between knots first and last lie above the data, (knot - 1,)."""
+        knots = np.arange(first, last + 1)
+        return np.asarray(knots[knots != 0] * self.step > self.high)
+
     def ends(self) -> tuple[float, float]:
         """The smallest and largest value (of size or tokens) within reach."""
         low, high = ((t * self.unit + self.origin) for t in (self.low - self.reach, self.high + self.reach))

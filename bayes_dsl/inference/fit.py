@@ -15,7 +15,7 @@ from bayes_dsl.costs.flops import CostModel, check_counting
 from bayes_dsl.errors import NotConverged
 from bayes_dsl.inference.diagnostics import Diagnostics, diagnose
 from bayes_dsl.inference.identification import prior_draws
-from bayes_dsl.inference.misfit import BARE_LAW, DRIFT, EDGE, Misfit, with_misfit
+from bayes_dsl.inference.misfit import BARE_LAW, DRIFT, Misfit, with_misfit
 from bayes_dsl.inference.observations import Observations, observe
 from bayes_dsl.inference.paths import beyond
 from bayes_dsl.inference.posterior import Posterior
@@ -175,19 +175,11 @@ def _posterior(
         }
     )
     if observations.grids:
-        tree["misfit"] = xr.DataTree(_drawn_beyond(observations, prior, sites.sizes["draw"], settings, seed))
+        drawn = beyond(observations.grids, shape=(settings.chains, sites.sizes["draw"]), seed=seed)
+        arrays = {f"beyond_{axis}": steps for axis, steps in drawn.items()}
+        tree["misfit"] = xr.DataTree(_dataset(arrays, {}))
     tree.attrs.update(_attributes(table, observations, diagnostics.to_record(), prior, settings, seed))
     return Posterior(law=law, tree=tree)
-
-
-def _drawn_beyond(
-    observations: Observations, prior: Prior, draws: int, settings: Settings, seed: int
-) -> xr.Dataset:
-    """The paths beyond the data, which nothing observed bears on: drawn once, kept with the posterior."""
-    shape = (settings.chains, draws)
-    drawn = beyond(observations.grids, prior[EDGE], shape=shape, seed=seed)
-    arrays = {f"beyond_{axis}": steps for axis, steps in drawn.steps.items()}
-    return _dataset({"drift_edge": drawn.edge, **arrays}, {})
 
 
 def _groups(observations: Observations, sampled: Sampled) -> tuple[xr.Dataset, xr.Dataset, xr.Dataset]:

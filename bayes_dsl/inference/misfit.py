@@ -8,8 +8,9 @@ forecast can never differ. Without a misfit the world follows the law exactly ("
 
 so that every local exponent of the law is multiplied by positive factors, W_N' W_L' in size and W_D' W_L' in
 tokens, which are 1 at the data's middle and wander from there: more parameters or tokens never raise the expected
-loss. W_L is measured in decades of compute, by how fast the loss fell over the data; below the best loss of the data
-it wanders faster, since no run has gone there (the edge). The form asks nothing of the law but its inputs.
+loss. W_L is measured in decades of compute, by how fast the best loss fell over the last of them; below the best
+loss of the data it wanders faster, since no run has gone there (the edge). The form asks nothing of the law but its
+inputs.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ LEAST_STEP, MOST_CELLS = 0.25, 10
 LEAST_SPAN = 1.0
 # A path may leave every number: its exponential is held within this, where no law still moves.
 LARGEST = 500.0
+SLOWEST = 0.25
 LEAST_PACE = 0.01
 """Fall of ln(loss) in a decade of compute that is assumed at least."""
 
@@ -160,12 +162,11 @@ def grids_of(misfit: Misfit, law: Law, used: RunTable) -> dict[str, Grid]:
         for axis in axes
         if axis != "L"
     }
-    compute = sum(logs[axis] for axis in grids) / LN10
-    pace = float(np.ptp(log_loss)) / max(float(np.ptp(compute)), LEAST_SPAN)
+    pace = _pace(np.sum([logs[axis] for axis in grids], axis=0) / LN10, log_loss)
     grids["L"] = grid_over(
         log_loss,
         origin=float(np.mean(log_loss)),
-        unit=-max(pace, LEAST_PACE),
+        unit=-pace,
         least_step=LEAST_STEP,
         cells=MOST_CELLS,
         spare=1,
@@ -174,13 +175,26 @@ def grids_of(misfit: Misfit, law: Law, used: RunTable) -> dict[str, Grid]:
     return grids
 
 
+def _pace(compute: np.ndarray, log_loss: np.ndarray) -> float:
+    """How far ln(loss) falls in a decade of compute at the data's far end: there the edge begins.
+
+    The fall of the best loss over the last decade, no faster than over all the data and not much slower.
+    """
+    mean = float(np.ptp(log_loss)) / max(float(np.ptp(compute)), LEAST_SPAN)
+    before = compute <= compute.max() - 1.0
+    last = float(log_loss[before].min() - log_loss.min()) if before.any() else mean
+    return max(min(last, mean), SLOWEST * mean, LEAST_PACE)
+
+
 def numbers_of(grids: Mapping[str, Grid], used: RunTable) -> dict[str, dict[str, Any]]:
     """The grids as arrays for the program, with what each sampled knot adds to each run's size and tokens."""
     numbers: dict[str, dict[str, Any]] = {}
     logs = logs_of(used)
     for axis, grid in grids.items():
         numbers[axis] = {"origin": grid.origin, "unit": grid.unit, "step": grid.step}
-        if axis != "L":
+        if axis == "L":
+            numbers[axis]["edged"] = grid.edged(grid.first, grid.last).astype(np.float64)
+        else:
             t = (logs[axis] - grid.origin) / grid.unit
             numbers[axis]["climbs"] = grid.unit * climbs(t, grid.first, grid.sampled + 1, grid.step)
     return numbers

@@ -11,7 +11,7 @@ import numpy as np
 from bayes_dsl.errors import Fault, TableError
 from bayes_dsl.inference.coordinates import coordinates_of
 from bayes_dsl.inference.drift import Grid
-from bayes_dsl.inference.misfit import Misfit, grids_of, numbers_of
+from bayes_dsl.inference.misfit import EDGE, Misfit, grids_of, numbers_of
 from bayes_dsl.inference.noise import EFFECTS
 from bayes_dsl.inference.priors import Prior
 from bayes_dsl.laws.base import Law
@@ -59,6 +59,7 @@ class Structure:
         sites.append(("log_nu_minus_1", ()))
         sites += [(f"log_sd_{name}", ()) for name, _ in self.effects]
         sites += [(f"log_drift_{axis}", ()) for axis, _, _ in self.drifts]
+        sites += [(EDGE, ())] if self.drifts else []
         sites += [(f"steps_{axis}", (last - first,)) for axis, first, last in self.drifts]
         sites += [(f"z_{name}", (levels,)) for name, levels in self.effects if levels]
         if self.blurred_teachers:

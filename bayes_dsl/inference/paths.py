@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 
 from bayes_dsl.inference.drift import AtMany, AtRuns, Grid, Path, log_rates, path_of
-from bayes_dsl.inference.priors import Density
 
 
 class Drift(NamedTuple):
@@ -22,17 +20,24 @@ class Drift(NamedTuple):
 
 
 def at_runs(
-    firsts: Mapping[str, int], numbers: Mapping[str, Any], rho: Mapping[str, Any], steps: Mapping[str, Any]
+    firsts: Mapping[str, int],
+    numbers: Mapping[str, Any],
+    *,
+    rho: Mapping[str, Any],
+    edge: Any,
+    steps: Mapping[str, Any],
 ) -> Drift:
     """The paths of one draw as the program evaluates them.
 
-    `firsts` are the first sampled knots by axis, `numbers` those of `numbers_of`, `rho` the scales, `steps` the
-    innovations (knot,).
+    `firsts` are the first sampled knots by axis, `numbers` those of `numbers_of`, `rho` the scales, `edge` what is
+    added to that of "L" below the data's best loss, `steps` the innovations (knot,).
     """
-    rates = {
-        axis: jnp.exp(log_rates(first, steps[axis], rho[axis] * jnp.sqrt(numbers[axis]["step"])))
-        for axis, first in firsts.items()
-    }
+    rates = {}
+    for axis, first in firsts.items():
+        scale = rho[axis]
+        if axis == "L":
+            scale = jnp.sqrt(scale**2 + numbers[axis]["edged"] * edge**2)
+        rates[axis] = jnp.exp(log_rates(first, steps[axis], scale * jnp.sqrt(numbers[axis]["step"])))
     sizes = {
         axis: AtRuns(numbers[axis]["origin"], numbers[axis]["climbs"], rates[axis])
         for axis in firsts
@@ -42,30 +47,18 @@ def at_runs(
     return Drift(N=sizes.get("N"), D=sizes.get("D"), L=AtMany(loss))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Beyond:
+def beyond(grids: Mapping[str, Grid], *, shape: tuple[int, int], seed: int) -> dict[str, np.ndarray]:
     """What each draw of a posterior carries beyond the data, so that its paths go on as one.
 
-    `steps` are innovations (chain, draw, knot) by axis, those below the data's knots before those above them;
-    `edge` (chain, draw) is the scale that is added below the data's best loss.
+    Innovations (chain, draw, knot) by axis, those below the data's knots before those above them, which no data
+    change; the same seed gives the same bits.
     """
-
-    steps: dict[str, np.ndarray]
-    edge: np.ndarray
-
-
-def beyond(grids: Mapping[str, Grid], density: Density, *, shape: tuple[int, int], seed: int) -> Beyond:
-    """Draw it from its prior, which no data change; the same seed gives the same bits."""
     rng = np.random.default_rng((seed, 3))
-    standard = rng.standard_normal(shape)
-    if density.family == "student_t":
-        standard = standard / np.sqrt(rng.gamma(density.df / 2.0, 2.0 / density.df, shape))
-    # Four bytes a number: their sum is what matters, and a file holds a thousand of them a draw.
-    steps = {
+    # Four bytes a number: their sum is what matters, and a file holds a hundred of them a draw.
+    return {
         axis: rng.standard_normal((*shape, grid.below + grid.above)).astype(np.float32)
         for axis, grid in grids.items()
     }
-    return Beyond(steps=steps, edge=np.exp(density.loc + density.scale * standard))
 
 
 def paths(
@@ -85,7 +78,7 @@ def paths(
     edge : ndarray
         Added to the scale of "L" below the data's best loss, (draw,).
     sampled, drawn : mapping of str to ndarray
-        Innovations over the data and beyond them, (draw, knot), as in `Beyond`.
+        Innovations over the data and, as `beyond` gives them, outside, (draw, knot).
     """
     found: dict[str, Path] = {}
     for axis, grid in grids.items():
@@ -93,8 +86,7 @@ def paths(
         steps = np.concatenate([outside[:, : grid.below], sampled[axis], outside[:, grid.below :]], axis=1)
         scale = np.repeat(rho[axis][:, None], steps.shape[1], axis=1)
         if axis == "L":
-            # Loss falls along its axis: above the data's knots is below the data's best loss.
-            scale[:, steps.shape[1] - grid.above :] = np.hypot(rho[axis], edge)[:, None]
+            scale = np.where(grid.edged(grid.lowest, grid.highest), np.hypot(rho[axis], edge)[:, None], scale)
         rates = jnp.exp(log_rates(grid.lowest, jnp.asarray(steps), jnp.asarray(scale * np.sqrt(grid.step))))
         found[axis] = path_of(grid.to_record(), grid.lowest, rates)
     return Drift(N=found.get("N"), D=found.get("D"), L=found["L"])

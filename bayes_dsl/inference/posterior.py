@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -212,7 +212,7 @@ class Posterior:
             return paths(
                 self.grids,
                 rho={axis: self.draws(f"drift_{axis}") for axis in self.grids},
-                edge=self._flat("misfit", "drift_edge"),
+                edge=self.draws("drift_edge"),
                 sampled={axis: self._flat("unconstrained_posterior", f"steps_{axis}") for axis in self.grids},
                 drawn={axis: self._flat("misfit", f"beyond_{axis}") for axis in self.grids},
             )
@@ -258,6 +258,12 @@ class Posterior:
             reason = f"{type(error).__name__} {' '.join(str(error).split())}"
             rule = "a posterior that was sampled and saved holds this"
             raise FileRefused(_fault(where, "contents", reason, rule, "Fit again")) from error
+
+    def bare(self) -> Posterior:
+        """The same draws of the law, taken to hold exactly: no posterior of its own, but a part of this one."""
+        tree = self.tree.copy()
+        tree.attrs["misfit"] = BARE_LAW
+        return replace(self, tree=tree)
 
     def _refuse_unknown_misfit(self) -> None:
         if self.misfit not in (BARE_LAW, DRIFT):

@@ -11,7 +11,7 @@ import numpyro
 import numpyro.distributions as dist
 
 from bayes_dsl.inference.coordinates import coordinates_of
-from bayes_dsl.inference.misfit import expected_log_loss
+from bayes_dsl.inference.misfit import EDGE, expected_log_loss
 from bayes_dsl.inference.noise import token_scale, total_scale
 from bayes_dsl.inference.observations import Structure
 from bayes_dsl.inference.paths import Drift, at_runs
@@ -129,8 +129,9 @@ def _drift(structure: Structure, data: Tree) -> Drift:
         )
         with numpyro.plate(f"knot_{axis}", last - first):
             steps[axis] = numpyro.sample(f"steps_{axis}", dist.Normal(0.0, 1.0))
+    edge = numpyro.deterministic("drift_edge", jnp.exp(_sample(structure, data, EDGE)))
     firsts = {axis: first for axis, first, _ in structure.drifts}
-    return at_runs(firsts, data["drift"], rho, steps)
+    return at_runs(firsts, data["drift"], rho=rho, edge=edge, steps=steps)
 
 
 def _scales(structure: Structure, data: Tree) -> jax.Array:

@@ -11,10 +11,9 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from bayes_dsl.inference.misfit import DRIFT, EDGE, Misfit, grids_of
+from bayes_dsl.inference.misfit import DRIFT, Misfit, grids_of
 from bayes_dsl.inference.paths import beyond
 from bayes_dsl.inference.posterior import Posterior
-from bayes_dsl.inference.priors import Density
 from bayes_dsl.laws.published import published
 from bayes_dsl.laws.registry import law
 from bayes_dsl.runs.table import RunTable
@@ -88,19 +87,17 @@ def drifting(posterior: Posterior, *, seed: int = 0, rho: float = 0.1, misfit: M
     grids = grids_of(misfit, posterior.law, RunTable.from_pandas(frame).used)
     shape = tuple(posterior.tree["posterior"].sizes[dim] for dim in ("chain", "draw"))
     rng, tree = np.random.default_rng(seed), posterior.tree.copy()
-    drawn = beyond(
-        grids, Density(name=EDGE, loc=np.log(0.2), scale=0.5, reason="a test"), shape=shape, seed=seed
-    )
+    drawn = beyond(grids, shape=shape, seed=seed)
     sampled = {
         f"steps_{axis}": (("chain", "draw", f"knot_{axis}"), rng.standard_normal((*shape, grid.sampled)))
         for axis, grid in grids.items()
     }
-    far = {f"beyond_{a}": (("chain", "draw", f"far_knot_{a}"), steps) for a, steps in drawn.steps.items()}
+    far = {f"beyond_{a}": (("chain", "draw", f"far_knot_{a}"), steps) for a, steps in drawn.items()}
     tree["unconstrained_posterior"] = xr.DataTree(xr.Dataset(sampled))
-    tree["misfit"] = xr.DataTree(xr.Dataset({"drift_edge": (("chain", "draw"), drawn.edge), **far}))
+    tree["misfit"] = xr.DataTree(xr.Dataset(far))
     records = {axis: grid.to_record() for axis, grid in grids.items()}
     tree.attrs.update(misfit=DRIFT, misfit_grids=json.dumps(records))
-    scales = {f"drift_{axis}": rho for axis in grids}
+    scales = {f"drift_{axis}": rho for axis in (*grids, "edge")}
     return with_draws(replace(posterior, tree=tree), **scales)
 
 

@@ -71,11 +71,20 @@ def warped(name: str, axis: str, z: Floats, log_values: np.ndarray, sign: float 
     values = {"N": N, "D": D, "L": L}[axis]
     origin, unit, spare = values.mean(), np.log(10), 0
     if axis == "L":
-        unit, spare = -np.ptp(L) / (np.ptp(N + D) / np.log(10)), 1
+        Z = (N + D) / np.log(10)
+        mean = np.ptp(L) / np.ptp(Z)
+        last = L[Z.max() - 1 >= Z].min() - L.min()
+        unit, spare = -min(max(last, mean / 4), mean), 1
     t = (values - origin) / unit
     step = max(0.25, np.ptp(t) / 10)
     first = round(t.min() / step) - 1 - spare
-    log_c = np.exp(z[f"log_drift_{axis}"]) * np.sqrt(step) * walked(sign * z[f"steps_{axis}"], first)
+    scale = np.full(len(z[f"steps_{axis}"]), np.exp(z[f"log_drift_{axis}"]))
+    if axis == "L":
+        # Knots below the best loss of the data.
+        ends = np.array([k for k in range(first, first + len(scale) + 1) if k])
+        past = ends * step > (L.min() - origin) / unit
+        scale = np.hypot(scale, np.exp(z["log_drift_edge"]) * past)
+    log_c = np.sqrt(step) * walked(sign * scale * z[f"steps_{axis}"], first)
     knots = np.arange(first - 1.5, first + len(log_c) + 1.0) * step
     slope = BSpline(knots, np.exp(log_c), 2)
     path, t = slope.antiderivative(), (log_values - origin) / unit
@@ -116,7 +125,7 @@ def test_the_sites_are_those_that_the_structure_names_and_the_bare_law_has_none_
     name = "supervised"
     observations, _ = observed(name)
     names = [name for name, _ in observations.structure.sites]
-    assert [n for n in names if "drift" in n] == ["log_drift_N", "log_drift_D", "log_drift_L"]
+    assert [n for n in names if "drift" in n] == [f"log_drift_{one}" for one in ("N", "D", "L", "edge")]
     assert [n for n in names if n.startswith("steps_")] == ["steps_N", "steps_D", "steps_L"]
     bare = observe(
         table_of(plain_rows(name)), law=law(name), prior=default_prior(law(name), typical_loss=2.5)
@@ -136,7 +145,7 @@ def test_whole_paths_say_of_the_runs_what_the_program_said(name: str) -> None:
         drift = paths(
             grids,
             rho={axis: np.exp(z[f"log_drift_{axis}"]) for axis in grids},
-            edge=np.full(POINTS, 0.5),
+            edge=np.exp(z["log_drift_edge"]),
             sampled={axis: z[f"steps_{axis}"] for axis in grids},
             drawn={a: rng.standard_normal((POINTS, g.below + g.above)) for a, g in grids.items()},
         )
@@ -147,12 +156,17 @@ def test_whole_paths_say_of_the_runs_what_the_program_said(name: str) -> None:
         each["forecast"] = expected_log_loss(
             structure.law, "supervised", parameters, data["inputs"]["supervised"], at
         )
+        unwarped = at._replace(L=lambda log_loss: log_loss)
+        law_alone = expected_log_loss(
+            structure.law, "supervised", parameters, data["inputs"]["supervised"], unwarped
+        )
         from_program = jax.jit(jax.vmap(lambda z: _mean_of_program(structure, data, z)))
         each["program"] = from_program({n: jnp.asarray(v) for n, v in z.items()})
     low, high = (grids["L"].origin + grids["L"].unit * t for t in (grids["L"].high, grids["L"].low))
     pace = abs(grids["L"].unit) * grids["L"].step
-    mean = np.asarray(each["program"])
-    inside = np.all((mean > low - 0.5 * pace) & (mean < high + 0.5 * pace), axis=1)
+    # Where the law's own loss is among the sampled knots.
+    mean, law_loss = np.asarray(each["program"]), np.asarray(law_alone)
+    inside = np.all((law_loss > low - 0.5 * pace) & (law_loss < high + 0.5 * pace), axis=1)
     assert inside.mean() > 0.2
     np.testing.assert_allclose(np.asarray(each["forecast"])[inside], mean[inside], rtol=1e-12)
 
