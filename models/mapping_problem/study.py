@@ -245,6 +245,11 @@ def _point(teacher: str, width: int, members: pd.DataFrame, by_id: pd.DataFrame)
     return point
 
 
+def told(folder: Path) -> tuple[str, ...]:
+    """The summary of the figures' data that `run` wrote into a folder."""
+    return summary(pd.read_csv(folder / FIGURE))
+
+
 def summary(figure: pd.DataFrame) -> tuple[str, ...]:
     """A sentence for each curve: the teacher that helps most, and what the largest (or longest trained) one costs."""
     lines = []

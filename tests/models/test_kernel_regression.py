@@ -107,7 +107,9 @@ def test_past_its_size_the_error_is_flat_above_the_norm_and_rises_below() -> Non
     ("student", "best", "least", "largest"),
     [(300, 309, 15.87, 16.54), (500, 500, 15.12, 15.65), (700, 700, 14.45, 14.66), (800, 800, 14.09, 14.09)],
 )
-def test_best_teacher_and_errors_of_the_first_seed(student: int, best: int, least: float, largest: float) -> None:
+def test_best_teacher_and_errors_of_the_first_seed(
+    student: int, best: int, least: float, largest: float
+) -> None:
     errors = kr.student_errors(kr.paper_problem(seed=0), [student])[0]
     first, last = kr.best_teachers(errors)
     assert first == student

@@ -31,7 +31,8 @@ TINY = MappingPlan(
     eval_samples=256,
 )
 SMALL = TINY.model_copy(
-    update={"student_widths": (8,), "teacher_widths": (8,)}  # one shape: little to compile
+    # One shape, so that there is little to compile; steps enough for a kill to come in between.
+    update={"student_widths": (8,), "teacher_widths": (8,), "least_steps": 2000}
 )
 COMMAND = """
 import sys
@@ -121,15 +122,34 @@ def test_one_trial_has_no_quartiles(whole: Path) -> None:
 
 
 def test_the_summary_says_best_and_last(whole: Path) -> None:
-    lines = study.summary(pd.read_csv(whole / study.FIGURE))
+    lines = study.told(whole)
+    assert lines == study.summary(pd.read_csv(whole / study.FIGURE))
     assert len(lines) == 2
     assert lines[0].startswith("student of width 8, by teacher steps: best ") and "(2 trials)" in lines[0]
+
+
+def test_the_summary_tells_the_best_teacher_from_the_largest() -> None:
+    """Of a made-up U: the least loss is at 16, the largest teacher is 32."""
+    rows = [
+        {
+            "figure": "teacher width",
+            "student_width": 8,
+            "teacher_width": width,
+            "teacher_steps": 100,
+            "trials": 1,
+            "student_cross_entropy": loss,
+            "supervised_cross_entropy": 1.25,
+        }
+        for width, loss in [(32, 1.5), (8, 1.2), (16, 1.0)]
+    ]
+    (line,) = study.summary(pd.DataFrame(rows))
+    assert line.endswith("best 1.000 nats at 16, 1.500 at 32, 1.250 from labels alone (1 trial)")
 
 
 def test_killed_and_run_again_it_writes_the_same_bytes(whole: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", COMMAND, SMALL.model_dump_json(), str(tmp_path)]
     with subprocess.Popen(command, cwd=ROOT, env=dict(os.environ)) as process:
-        stop = time.monotonic() + 60
+        stop = time.monotonic() + 300
         while not any(tmp_path.glob("units/*/result.json")) and time.monotonic() < stop:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
