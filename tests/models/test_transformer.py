@@ -157,7 +157,7 @@ def trained(network, *, steps, rate=1e-2, seed=0, batch=8, length=16):
 
 @pytest.mark.parametrize("compute", ["float32", "bfloat16"])
 def test_it_learns_one_batch_by_heart(compute):
-    network = dataclasses.replace(small(32, vocabulary=32, context=16), compute=compute)
+    network = dataclasses.replace(small(32, vocabulary=32, context=16, layers=1), compute=compute)
     *_, losses = trained(network, steps=60)
     assert losses[0] > 3
     assert losses[-1] < 0.1
@@ -165,7 +165,7 @@ def test_it_learns_one_batch_by_heart(compute):
 
 def moved(width, *, multiplied):
     """Root mean square of how far some steps moved the residual stream and the logits."""
-    network = small(width, vocabulary=64, context=16)
+    network = small(width, vocabulary=64, context=16, layers=1)
     if not multiplied:
         network = dataclasses.replace(network, base_width=width)  # every multiplier is 1
     tokens, before, after, _ = trained(network, steps=8, rate=2e-3)
@@ -180,7 +180,7 @@ def moved(width, *, multiplied):
 
 
 def test_with_mup_a_step_moves_activations_alike_at_all_widths():
-    """A width of 12 times moves the stream 10 % less; the logits' own scale falls at first, so they follow it."""
+    """Twelve times the width moves the stream 12 % less; the logits start smaller there and move less too."""
     stream, logits = np.transpose([moved(width, multiplied=True) for width in (16, 48, 192)])
     assert stream.max() / stream.min() < 1.3
     assert (np.diff(logits) < 0).all()
@@ -188,8 +188,8 @@ def test_with_mup_a_step_moves_activations_alike_at_all_widths():
 
 def test_control_without_multipliers_wide_networks_move_further():
     narrow, wide = (moved(width, multiplied=False) for width in (SMALL_WIDTHS[0], SMALL_WIDTHS[-1]))
-    assert wide[0] / narrow[0] > 1.6
-    assert wide[1] / narrow[1] > 1.6
+    assert wide[0] / narrow[0] > 2.5
+    assert wide[1] / narrow[1] > 2.5
 
 
 def test_bfloat16_rounds_products_and_nothing_else():
