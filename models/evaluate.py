@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from models import objectives, transformer
 from models.config import Network
 from models.corpus.base import Corpus
 
-PASS_TOKENS = 1024
+PASS_TOKENS = 2048
 """Held-out tokens of a pass."""
 
 
@@ -69,44 +67,43 @@ def evaluate(
     tuple
         An evaluation for each network, and the teacher's (None where there is none).
     """
-    everyone = (*networks, teacher) if teacher is not None else tuple(networks)
-    measure = _program(tuple(network for network, _ in everyone), teacher is not None)
-    parts = [measure(tuple(params for _, params in everyone), windows) for windows in _passes(corpus)]
-    results = tuple(_evaluation(pieces, corpus) for pieces in zip(*parts, strict=True))
-    return (results[:-1], results[-1]) if teacher is not None else (results, None)
-
-
-def _passes(corpus: Corpus) -> list[np.ndarray]:
-    """The windows in equal passes (N x B x T1), and those left over as one smaller pass."""
-    windows_ExT1 = corpus.eval_windows_ExT1
-    batch = min(len(windows_ExT1), max(1, PASS_TOKENS // corpus.context))
-    whole = len(windows_ExT1) // batch * batch
-    pieces = [windows_ExT1[:whole].reshape(-1, batch, corpus.context + 1), windows_ExT1[None, whole:]]
-    return [piece for piece in pieces if piece.size]
-
-
-@cache
-def _program(networks: tuple[Network, ...], has_teacher: bool) -> Any:
-    """The compiled program that measures `networks`, of which the last may be the others' teacher."""
-
-    def one_pass(everyone: tuple[Any, ...], windows_BxT1: jax.Array) -> tuple[dict[str, jax.Array], ...]:
-        windows_BxT1 = windows_BxT1.astype(jnp.int32)
+    pieces: list[list[dict[str, Any]]] = [[] for _ in networks]
+    teachers_pieces = []
+    for windows_BxT1 in _passes(corpus):
         tokens_BxT, targets_BxT = windows_BxT1[:, :-1], windows_BxT1[:, 1:]
-        pairs = zip(networks, everyone, strict=True)
-        logits = [transformer.logits(params, tokens_BxT, network) for network, params in pairs]
-        measured = []
-        for place, each_BxTxV in enumerate(logits):
-            one = {
-                "nll": objectives.nll(each_BxTxV, targets_BxT),
-                "calibration": objectives.calibration_sums(each_BxTxV, targets_BxT),
-            }
-            if has_teacher and place < len(logits) - 1:
-                one["kl"] = objectives.kl(logits[-1], each_BxTxV)
-                one["agreement"] = objectives.top1_agreement(logits[-1], each_BxTxV)
-            measured.append(one)
-        return tuple(measured)
+        teacher_BxTxV = None if teacher is None else _logits(teacher[1], tokens_BxT, teacher[0])
+        if teacher_BxTxV is not None:
+            teachers_pieces.append(_measures(teacher_BxTxV, None, targets_BxT))
+        for mine, (network, params) in zip(pieces, networks, strict=True):
+            mine.append(_measures(_logits(params, tokens_BxT, network), teacher_BxTxV, targets_BxT))
+    results = tuple(_evaluation(mine, corpus) for mine in pieces)
+    return results, _evaluation(teachers_pieces, corpus) if teacher is not None else None
 
-    return jax.jit(lambda everyone, windows: jax.lax.map(lambda x: one_pass(everyone, x), windows))
+
+def _passes(corpus: Corpus) -> Iterator[np.ndarray]:
+    """The windows in passes of one size, and a smaller last one where they do not divide."""
+    windows_ExT1 = corpus.eval_windows_ExT1.astype(np.int32)
+    batch = max(1, PASS_TOKENS // corpus.context)
+    for start in range(0, len(windows_ExT1), batch):
+        yield windows_ExT1[start : start + batch]
+
+
+# A program for each network and one for the measures: company in a call changes no bit, and compiles nothing.
+_logits = jax.jit(transformer.logits, static_argnums=2)
+
+
+@jax.jit
+def _measures(
+    logits_BxTxV: jax.Array, teacher_BxTxV: jax.Array | None, targets_BxT: jax.Array
+) -> dict[str, jax.Array]:
+    measured = {
+        "nll": objectives.nll(logits_BxTxV, targets_BxT),
+        "calibration": objectives.calibration_sums(logits_BxTxV, targets_BxT),
+    }
+    if teacher_BxTxV is not None:
+        measured["kl"] = objectives.kl(teacher_BxTxV, logits_BxTxV)
+        measured["agreement"] = objectives.top1_agreement(teacher_BxTxV, logits_BxTxV)
+    return measured
 
 
 def _evaluation(pieces: Sequence[dict[str, Any]], corpus: Corpus) -> Evaluation:
@@ -118,7 +115,7 @@ def _evaluation(pieces: Sequence[dict[str, Any]], corpus: Corpus) -> Evaluation:
     nll_ExT, oracle_ExT = by_token("nll").reshape(-1, corpus.context), corpus.oracle_nll_ExT
     loss = float(nll_ExT.mean())
     excess_ExT = None if oracle_ExT is None else nll_ExT - oracle_ExT
-    sums = [np.asarray(piece["calibration"], np.float64).sum(axis=0) for piece in pieces]
+    sums = [np.asarray(piece["calibration"], np.float64) for piece in pieces]
     bytes_per_token = corpus.bytes_per_token
     return Evaluation(
         loss=loss,

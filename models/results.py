@@ -25,9 +25,9 @@ def outcomes_of(
 ) -> tuple[Outcome, ...]:
     """Measure the runs and keep the parameters of those that ask for it.
 
-    A run has diverged when its loss ceased to be a number, or its held-out loss ends above both that of
-    guessing, ln V, and its own first loss in training. It has no measures then, and its parameters are not
-    kept.
+    A run has diverged when its loss ceased to be a number; or when it rose more than 1 nat above its first
+    value and ends no better than guessing (ln V, less 0.001). It has no measures then, and its parameters are
+    not kept.
 
     Raises
     ------
@@ -40,7 +40,9 @@ def outcomes_of(
     shares = _shares(runs, teacher)
     outcomes = []
     for place, (run, evaluation) in enumerate(zip(runs, measured, strict=True)):
-        ok = not position.diverged[place] and not _lost(evaluation, position.losses_SxR[0, place], corpus)
+        ok = not position.diverged[place] and not _lost(
+            evaluation.loss, position.losses_SxR[:, place], corpus
+        )
         if ok and run.save:
             meta = {"run_id": run.run_id, "loss": evaluation.loss, "tokens": run.trained_tokens}
             path = parameters_path(folder, run.run_id)
@@ -66,10 +68,9 @@ def parameters_path(folder: Path, run_id: str) -> Path:
     return folder / f"{run_id}.npz"
 
 
-def _lost(evaluation: Evaluation, first_loss: float, corpus: Corpus) -> bool:
-    return not math.isfinite(evaluation.loss) or evaluation.loss > max(
-        math.log(corpus.vocabulary), first_loss
-    )
+def _lost(loss: float, losses_S: np.ndarray, corpus: Corpus) -> bool:
+    guessing = loss > math.log(corpus.vocabulary) - 1e-3
+    return not math.isfinite(loss) or (guessing and max(loss, losses_S.max()) > losses_S[0] + 1)
 
 
 def _shares(runs: Sequence[Run], teacher: tuple[Network, Any] | None) -> np.ndarray:

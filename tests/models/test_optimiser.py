@@ -90,7 +90,7 @@ def test_a_step_is_clipped_adamw_with_mup_multipliers(flat: bool) -> None:
 
 
 def test_every_number_is_traced() -> None:
-    compiled = jax.jit(lambda numbers, g: by_optax(numbers, [g], rate(0, numbers), True))
+    compiled: Any = jax.jit(lambda numbers, g: by_optax(numbers, [g], rate(0, numbers), True))
     one = compiled(settings(Recipe(), steps=10), tree(1))
     other = Recipe(peak_rate=1.0, beta1=0.5, beta2=0.5, epsilon=1e-3, clip=9.0, schedule="wsd")
     two = compiled(settings(other, steps=99, mixing=0.5, temperature=2.0), tree(1))

@@ -62,4 +62,4 @@ def run(run_id: str = "run", *, steps: int = 20, **changes: Any) -> Run:
 
 def teacher(width: int = 24) -> tuple[Network, Any]:
     """A network that knows nothing, which is enough to be imitated."""
-    return network(width), init(jax.random.key(7), network(width))
+    return network(width), jax.jit(init, static_argnums=1)(jax.random.key(7), network(width))
