@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bayes_dsl.errors import InputError
 from models import kernel_regression as kr
+from models.__main__ import run
 from models.kernel_regression import Problem
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -140,6 +141,16 @@ def test_the_figure_has_a_row_for_each_pair(tmp_path: Path) -> None:
     first = path.read_bytes()
     kr.write_figure(path)
     assert path.read_bytes() == first
+
+
+def test_the_verb_writes_the_figure_and_says_what_it_shows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "figure.csv"
+    assert run(["kernel-regression", "-o", str(path), "--seed", "1"]) == 0
+    assert tuple(capsys.readouterr().out.splitlines()) == kr.summary(pd.read_csv(path))
+    assert pd.read_csv(path).equals(kr.figure(kr.paper_problem(seed=1)))
+    assert run(["kernel-regression", "-o", str(tmp_path / "figure.txt")]) == 2
 
 
 def test_what_cannot_be_a_problem_is_refused_with_all_its_faults() -> None:

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from bayes_dsl import campaign
+from models.__main__ import run
 from models.mapping_problem import study
 from models.mapping_problem.plan import MappingPlan, TeacherSteps
 
@@ -34,6 +35,19 @@ SMALL = TINY.model_copy(
     # One shape, so that there is little to compile; steps enough for a kill to come in between.
     update={"student_widths": (8,), "teacher_widths": (8,), "least_steps": 2000}
 )
+SMALL_TOML = """
+name = "small"
+classes = 3
+trials = 2
+student_widths = [8]
+teacher_widths = [8]
+batch = 32
+least_steps = 2000
+eval_samples = 256
+[teacher_steps]
+width = 8
+steps = [2, 40]
+"""
 COMMAND = """
 import sys
 from pathlib import Path
@@ -144,6 +158,19 @@ def test_the_summary_tells_the_best_teacher_from_the_largest() -> None:
     ]
     (line,) = study.summary(pd.DataFrame(rows))
     assert line.endswith("best 1.000 nats at 16, 1.500 at 32, 1.250 from labels alone (1 trial)")
+
+
+def test_the_verb_trains_what_is_missing_and_says_what_it_shows(
+    whole: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = tmp_path / "plan.toml"
+    plan.write_text(SMALL_TOML)
+    before = (whole / study.FIGURE).read_bytes()
+    assert run(["mapping-problem", str(plan), "--out", str(whole), "--quiet"]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("14 of 14 units done")
+    assert all(line in said for line in study.told(whole))
+    assert (whole / study.FIGURE).read_bytes() == before
 
 
 def test_killed_and_run_again_it_writes_the_same_bytes(whole: Path, tmp_path: Path) -> None:
