@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -67,7 +68,7 @@ def in_words(status: Status) -> str:
 def duration(seconds: float) -> str:
     """Seconds for people: 40 s, 3 min, 2.5 h."""
     if seconds < 90:
-        return f"{max(1, round(seconds))} s"
+        return f"{math.ceil(seconds)} s"
     if seconds < 5400:
         return f"{round(seconds / 60)} min"
     return f"{seconds / 3600:.1f} h"
