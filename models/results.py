@@ -25,9 +25,9 @@ def outcomes_of(
 ) -> tuple[Outcome, ...]:
     """Measure the runs and keep the parameters of those that ask for it.
 
-    A run has diverged when its loss ceased to be a number; or when it rose more than 1 nat above its first
-    value and ends no better than guessing (ln V, less 0.001). It has no measures then, and its parameters are
-    not kept.
+    A run has diverged when its loss ceased to be a number; when it rose more than 1 nat above its first value
+    and ends above that of guessing, ln V; or when it ends within 0.001 of that, as a network does whose logits
+    have died. It has no measures then, and its parameters are not kept.
 
     Raises
     ------
@@ -69,8 +69,9 @@ def parameters_path(folder: Path, run_id: str) -> Path:
 
 
 def _lost(loss: float, losses_S: np.ndarray, corpus: Corpus) -> bool:
-    guessing = loss > math.log(corpus.vocabulary) - 1e-3
-    return not math.isfinite(loss) or (guessing and max(loss, losses_S.max()) > losses_S[0] + 1)
+    above = loss - math.log(corpus.vocabulary)
+    blown_up = above > 0 and max(loss, losses_S.max()) > losses_S[0] + 1
+    return not math.isfinite(loss) or blown_up or abs(above) < 1e-3
 
 
 def _shares(runs: Sequence[Run], teacher: tuple[Network, Any] | None) -> np.ndarray:

@@ -22,7 +22,7 @@ from models.step import start
 from tests.models import tiny
 
 
-def outcomes(*runs: Run, losses: float = 3.0) -> tuple[Outcome, ...]:
+def outcomes(*runs: Run, losses: float = 6.0) -> tuple[Outcome, ...]:
     """What comes of runs that learnt nothing."""
     states = tuple(start(jax.random.key(run.seed), student_of(run)) for run in runs)
     losses_SxR = np.full((runs[0].steps, len(runs)), losses, np.float32)
