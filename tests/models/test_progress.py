@@ -23,7 +23,15 @@ START = Status(
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
-    [(0, "0 s"), (0.2, "1 s"), (40.4, "41 s"), (89, "89 s"), (150, "2 min"), (5399, "90 min"), (9000, "2.5 h")],
+    [
+        (0, "0 s"),
+        (0.2, "1 s"),
+        (40.4, "41 s"),
+        (89, "89 s"),
+        (150, "2 min"),
+        (5399, "90 min"),
+        (9000, "2.5 h"),
+    ],
 )
 def test_durations_are_for_people(seconds: float, words: str) -> None:
     assert duration(seconds) == words
