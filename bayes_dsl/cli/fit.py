@@ -118,7 +118,7 @@ def show_fit(report: FitKeys, *, quiet: bool) -> None:
     """Print the report for people."""
     table = report.table
     rows = f"{table.used} of {table.rows} rows of {table.source}"
-    say(f"{report.law} law, misfit {report.misfit}, {rows}, seed {report.seed}")
+    say(f"{report.law} law, {rows}, seed {report.seed}, misfit {report.misfit}")
     show_health(report.health, problems=False)
     if report.cost_model is not None:
         say(f"Cost model: {report.cost_model['name']}")

@@ -20,6 +20,7 @@ from bayes_dsl.forecast.expected import expected_loss
 from bayes_dsl.forecast.next_run import next_run_loss
 from bayes_dsl.forecast.register import append_forecast
 from bayes_dsl.forecast.result import Forecast
+from bayes_dsl.forecast.share import misfit_share
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.runs.counting import check_same_counting
 from bayes_dsl.runs.quantities import format_quantity, parse_quantity
@@ -79,6 +80,7 @@ def answer(
     """Forecast one target, and quote the back-test, if any."""
     expected = expected_loss(posterior, **question)
     next_run = next_run_loss(posterior, **question)
+    share = misfit_share(posterior, **question)
     reach = expected.extrapolation
     inputs = {name: float(values[0]) for name, values in expected.inputs.items()}
     times = float(reach.times_largest_compute[0])
@@ -90,6 +92,8 @@ def answer(
             times_largest_compute=times,
             decades={axis: float(decades[0]) for axis, decades in reach.decades.items()},
         ),
+        misfit=posterior.misfit,
+        misfit_share=None if share is None else float(share[0]),
         health=health_of(posterior),
         warnings=list(expected.warnings),
         backtest=None if backtest is None else quote(posterior, backtest, inputs, times),
@@ -149,6 +153,8 @@ def show_forecast(
     show_health(reports[0].health)
     for report in reports:
         say(_reach(report))
+    for told in dict.fromkeys(_misfit(report) for report in reports):
+        say(told)
         if report.backtest is not None:
             say(report.backtest[:1].upper() + report.backtest[1:])
     say_all("Warnings", dict.fromkeys(warning for report in reports for warning in report.warnings))
@@ -171,6 +177,13 @@ def _reach(report: ForecastKeys) -> str:
         f"Reach of {size}: {reach.times_largest_compute:.3g} times the compute of the largest run; "
         + "; ".join(parts)
     )
+
+
+def _misfit(report: ForecastKeys) -> str:
+    if report.misfit_share is None:
+        return "Misfit: none; the law is taken to hold exactly, and no interval here says how far it may not"
+    size = " x ".join(format_quantity(report.inputs[name]) for name in ("params", "tokens"))
+    return f"Misfit of {size}: {report.misfit_share:.0%} of the variance of ln(expected loss)"
 
 
 def _numbers(loss: LossKeys) -> tuple[str, str, str]:

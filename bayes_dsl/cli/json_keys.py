@@ -73,7 +73,7 @@ class FitKeys(Keys):
 
     posterior: str = Field(description="the file that was written")
     law: str
-    misfit: str = Field(description="none: the bare law")
+    misfit: str = Field(description="none (the bare law) or drift (the world may leave the law)")
     table: TableKeys
     cost_model: dict[str, object] | None = Field(
         description="what a token costs, by name and numbers, or null where nobody stated it"
@@ -103,7 +103,7 @@ class SummaryKeys(Keys):
     """`summary --json`: what a saved posterior is, says, and does not know."""
 
     law: str
-    misfit: str = Field(description="none: the bare law")
+    misfit: str = Field(description="none (the bare law) or drift (the world may leave the law)")
     table: TableKeys
     counting: str | None = Field(description="non_embedding, total, or null where unstated")
     seed: int
@@ -143,6 +143,10 @@ class ForecastKeys(Keys):
     expected: LossKeys
     next_run: LossKeys
     extrapolation: ExtrapolationKeys
+    misfit: str = Field(description="none (the bare law) or drift (the world may leave the law)")
+    misfit_share: float | None = Field(
+        default=None, description="of the variance of ln(expected loss); not there for the bare law"
+    )
     health: HealthKeys
     warnings: list[str]
     backtest: str | None = Field(

@@ -12,6 +12,7 @@ from bayes_dsl.forecast.expected import expected_loss
 from bayes_dsl.forecast.next_run import next_run_loss
 from bayes_dsl.forecast.register import read_register
 from bayes_dsl.inference.posterior import Posterior
+from tests.forecast.made import drifting, made
 
 TARGET = ["--student", "20B", "--tokens", "400e9"]
 
@@ -22,7 +23,9 @@ def test_the_json_has_exactly_the_keys_of_the_contract(
     ran = bayes_dsl("forecast", posterior_file, *TARGET, "--json")
     assert ran.code == 0 and ran.err == ""
     found = json.loads(ran.out)
-    assert list(found) == ["inputs", "expected", "next_run", "extrapolation", "health", "warnings"]
+    keys = ("inputs", "expected", "next_run", "extrapolation", "misfit", "misfit_share", "health", "warnings")
+    assert tuple(found) == (*keys, "backtest")
+    assert (found["misfit"], found["misfit_share"], found["backtest"]) == ("none", None, None)
     assert found["inputs"] == {"params": 2e10, "tokens": 4e11}
     for about in ("expected", "next_run"):
         assert list(found[about]) == ["median", "lower", "upper", "prob", "kind", "about"]
@@ -50,6 +53,17 @@ def test_people_read_the_same(bayes_dsl, posterior_file: Path) -> None:
         "Notes",
     ):
         assert part in ran.out
+
+
+def test_it_says_which_misfit_and_its_share(bayes_dsl, posterior_file: Path, tmp_path: Path) -> None:
+    assert "Misfit: none" in bayes_dsl("forecast", posterior_file, *TARGET).out
+    drifting(made("supervised")).save(tmp_path / "drift.nc")
+    asked = ["forecast", tmp_path / "drift.nc", *TARGET, "--accept-unhealthy"]
+    found = json.loads(bayes_dsl(*asked, "--json").out)
+    assert found["misfit"] == "drift" and 0.5 < found["misfit_share"] < 1.1
+    assert f"{found['misfit_share']:.0%} of the variance" in bayes_dsl(*asked).out
+    too_far = bayes_dsl("forecast", tmp_path / "drift.nc", "--student", "1e15", "--tokens", "1T")
+    assert too_far.code == 2 and "misfit's paths go from" in too_far.err
 
 
 def test_several_targets_are_a_list(bayes_dsl, posterior_file: Path) -> None:
