@@ -58,10 +58,10 @@ class Misfit:
     Paths reach `reach` decades of size and of tokens beyond the data.
     """
 
-    size: float = 0.05
-    tokens: float = 0.05
-    level: float = 0.05
-    edge: float = 0.15
+    size: float = 0.03
+    tokens: float = 0.03
+    level: float = 0.03
+    edge: float = 0.07
     doubt: float = 0.7
     reach: float = 4.0
 
@@ -82,12 +82,15 @@ class Misfit:
 
     def densities(self) -> tuple[Density, ...]:
         """The prior of the scales, on their logarithms."""
-        over = "public tables ask for .01 to .2 (relative sd of an exponent after a decade)"
+        over = "1 to 10 % of it in a decade"
         reasons = {
-            "log_drift_N": (self.size, f"how the exponent of size wanders: {over}"),
-            "log_drift_D": (self.tokens, f"how the exponent of tokens wanders: {over}"),
-            "log_drift_L": (self.level, f"how all exponents wander together as the loss falls: {over}"),
-            EDGE: (self.edge, "beyond the best run no data can vouch for the exponents: .05 to .5"),
+            "log_drift_N": (self.size, f"the exponent of size wanders: {over}"),
+            "log_drift_D": (self.tokens, f"the exponent of tokens wanders: {over}"),
+            "log_drift_L": (self.level, f"all exponents wander together as the loss falls: {over}"),
+            EDGE: (
+                self.edge,
+                "beyond the best run no data vouch for the exponents: 2 to 22 % more in a decade",
+            ),
         }
         return tuple(
             Density(name=name, loc=math.log(median), scale=self.doubt, reason=reason)
