@@ -73,6 +73,7 @@ class Outcome:
     divergence: str | None = None
     top_k: int | None = None
     top_p: float | None = None
+    teacher_logits: Literal["float32", "float16"] | None = None
     params_total: int
     layers: int
     width: int

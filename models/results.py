@@ -21,7 +21,13 @@ _LAST_STEPS = 50
 
 
 def outcomes_of(
-    runs: Sequence[Run], corpus: Corpus, position: Position, teacher: tuple[Network, Any] | None, folder: Path
+    runs: Sequence[Run],
+    corpus: Corpus,
+    position: Position,
+    teacher: tuple[Network, Any] | None,
+    folder: Path,
+    *,
+    rounded: bool = False,
 ) -> tuple[Outcome, ...]:
     """Measure the runs and keep the parameters of those that ask for it.
 
@@ -50,7 +56,7 @@ def outcomes_of(
         cells = {
             **_run_cells(run, corpus),
             **_recipe_cells(run),
-            **(_teacher_cells(run, teacher, teachers) if run.objective is not None else {}),
+            **(_teacher_cells(run, teacher, teachers, rounded) if run.objective is not None else {}),
             **(_measures(run, evaluation, position.losses_SxR[:, place]) if ok else {}),
             "status": "ok" if ok else "diverged",
             "cpu_seconds": round(position.cpu_seconds * shares[place], 3),
@@ -127,7 +133,7 @@ def _recipe_cells(run: Run) -> dict[str, Any]:
 
 
 def _teacher_cells(
-    run: Run, teacher: tuple[Network, Any] | None, measured: Evaluation | None
+    run: Run, teacher: tuple[Network, Any] | None, measured: Evaluation | None, rounded: bool
 ) -> dict[str, Any]:
     assert run.objective is not None and teacher is not None and measured is not None
     shape = teacher[0].architecture
@@ -141,6 +147,7 @@ def _teacher_cells(
         "divergence": run.objective.divergence,
         "top_k": run.objective.top_k,
         "top_p": run.objective.top_p,
+        "teacher_logits": "float16" if rounded else "float32",
         "flops_teacher_forward": shape.forward_flops * run.trained_tokens,
     }
 

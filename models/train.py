@@ -15,6 +15,7 @@ from bayes_dsl.files import refused_by_system, write_atomically
 from models import checkpoints, trunks
 from models.config import Network
 from models.corpus.base import Corpus, window_count, window_order
+from models.logit_cache import open_cache
 from models.optimiser import settings
 from models.outcome import Outcome
 from models.position import (
@@ -49,6 +50,7 @@ def train(
     *,
     teacher: tuple[Network, Any] | None = None,
     trunk: Path | None = None,
+    logit_cache: Path | None = None,
     checkpoint_seconds: float = 60.0,
     most_steps: int = MOST_STEPS,
     report: Report | None = None,
@@ -73,6 +75,10 @@ def train(
     trunk
         Folder of the WSD trunk that the runs branch off. Without it they are trained from the first step, to
         the same bits.
+    logit_cache
+        Folder where the teacher's logits are kept, rounded to float16, and read instead of running it again
+        (`models.logit_cache`). None, the usual choice: the students of a call share the teacher's forward,
+        which is cheap, and nothing is rounded.
     checkpoint_seconds
         At most about this much is done again after a crash.
     most_steps
@@ -94,7 +100,7 @@ def train(
     """
     check(runs, corpus, teacher=None if teacher is None else teacher[0])
     _make(folder)
-    key = _key(runs, corpus, teacher)
+    key = _key(runs, corpus, teacher, logit_cache is not None)
     done = _read_outcomes(folder / OUTCOMES, key)
     if done is not None:
         return done
@@ -102,9 +108,9 @@ def train(
         position = read_checkpoint(folder / CHECKPOINT, key, runs)
     else:
         position = first_position(runs) if trunk is None else trunks.branch_off(runs, trunk)
-    loop = _Loop(runs, corpus, folder, key, teacher, checkpoint_seconds, most_steps, report)
+    loop = _Loop(runs, corpus, folder, key, teacher, logit_cache, checkpoint_seconds, most_steps, report)
     loop.run(position)
-    outcomes = outcomes_of(runs, corpus, position, teacher, folder)
+    outcomes = outcomes_of(runs, corpus, position, teacher, folder, rounded=logit_cache is not None)
     _write_outcomes(folder / OUTCOMES, key, outcomes)
     (folder / CHECKPOINT).unlink(missing_ok=True)
     return outcomes
@@ -127,6 +133,7 @@ class _Loop:
         folder: Path,
         key: str,
         teacher: tuple[Network, Any] | None,
+        logit_cache: Path | None,
         checkpoint_seconds: float,
         most_steps: int,
         report: Report | None,
@@ -134,44 +141,58 @@ class _Loop:
         self.runs, self.folder, self.key = runs, folder, key
         self.checkpoint_seconds, self.report = checkpoint_seconds, report
         self.stream, self.context = corpus.stream(runs[0].part), corpus.context
-        taught = teacher is not None and any(run.objective is not None for run in runs)
-        self.teacher_params = on_device(teacher[1]) if teacher is not None and taught else None
-        shape = _teacher_of(runs, teacher[0]) if teacher is not None and taught else None
-        self.program = program(tuple(student_of(run) for run in runs), shape)
         self.settings = tuple(
             settings(run.recipe, steps=run.steps, mixing=run.mixing, temperature=run.temperature)
             for run in runs
         )
         self.order_SxB = batch_order(runs[0], len(self.stream), corpus.context)
         self.most = max(1, min(most_steps, 2**25 // runs[0].recipe.batch_tokens))
+        self.cache, self.teacher_params, shape = None, None, None
+        if teacher is not None and any(run.objective is not None for run in runs):
+            shape, self.teacher_params = _teacher_of(runs, teacher[0]), on_device(teacher[1])
+            if logit_cache is not None:
+                digest = checkpoints.digest_of(teacher[1])
+                self.cache = open_cache(
+                    logit_cache, shape, self.teacher_params, digest, self.stream, self.order_SxB
+                )
+                values = runs[0].recipe.batch_tokens * corpus.vocabulary
+                self.most, self.teacher_params, shape = max(1, min(self.most, 2**25 // values)), None, None
+        self.program = program(tuple(student_of(run) for run in runs), shape)
         self.pause_steps = sorted({step for run in runs for step in run.branch_steps})
 
     def run(self, position: Position) -> None:
         """Train from `position`, which moves on, to the last step, or until all runs have diverged."""
-        steps, count = self.runs[0].steps, 1
+        steps, count, timed = self.runs[0].steps, 1, False
         saved = time.monotonic()
+        limit = min(_DISPATCH_SECONDS, self.checkpoint_seconds / 4)
         trunks.keep(self.runs, position, self.folder)
         while position.step < steps and not (position.step and position.diverged.all()):
             pauses = [step for step in self.pause_steps if step > position.step]
             count = min(count, self.most, (pauses[0] if pauses else steps) - position.step)
-            first, seconds = position.step == 0 or count == 1, self._dispatch(position, count)
+            seconds = self._dispatch(position, count)
             trunks.keep(self.runs, position, self.folder)
             if self.report is not None:
                 last = position.losses_SxR[position.step - 1]
                 self.report(position.step, steps, tuple(float(loss) for loss in last))
-            limit = min(_DISPATCH_SECONDS, self.checkpoint_seconds / 4)
-            # The first dispatch was one step and the compilation: too little to tell the pace.
-            count = 4 if first else max(1, min(8 * count, int(limit * count / max(seconds, 1e-6))))
-            ahead = limit if position.step < steps else self.checkpoint_seconds
+            ahead = max(limit, seconds) if position.step < steps else self.checkpoint_seconds
             if time.monotonic() - saved + ahead > self.checkpoint_seconds:
                 write_checkpoint(self.folder / CHECKPOINT, self.key, position)
                 saved = time.monotonic()
+            # The first dispatch is one step and the compilation, which says nothing of the pace.
+            count = max(1, min(8 * count, int(limit * count / max(seconds, 1e-6)))) if timed else 1
+            timed = True
 
     def _dispatch(self, position: Position, count: int) -> float:
         cpu, wall = time.process_time(), time.monotonic()
-        windows_SxBxT1 = self._windows(position.step, count)
+        windows_SxBxT1, logits_SxBxTxV = self._batches(position.step, count)
         position.states, losses_SxR = self.program(
-            position.states, windows_SxBxT1, count, position.step, self.settings, self.teacher_params, None
+            position.states,
+            windows_SxBxT1,
+            count,
+            position.step,
+            self.settings,
+            self.teacher_params,
+            logits_SxBxTxV,
         )
         position.losses_SxR[position.step : position.step + count] = np.asarray(losses_SxR)[:count]
         position.step += count
@@ -179,13 +200,20 @@ class _Loop:
         position.wall_seconds += time.monotonic() - wall
         return time.monotonic() - wall
 
-    def _windows(self, step: int, count: int) -> np.ndarray:
-        """Windows of `count` steps from `step` on, filled up with zeros to one shape for all dispatches."""
+    def _batches(self, step: int, count: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Windows of `count` steps from `step` on, and the teacher's logits if they are cached.
+
+        Both are filled up to one shape for all dispatches.
+        """
         order_SxB = self.order_SxB[step : step + count]
         windows = np.zeros((self.most, order_SxB.shape[1], self.context + 1), self.stream.dtype)
         starts_SxBx1 = order_SxB[..., None].astype(np.int64) * self.context
         windows[:count] = self.stream[starts_SxBx1 + np.arange(self.context + 1)]
-        return windows
+        if self.cache is None:
+            return windows, None
+        logits = np.zeros((*windows.shape[:2], *self.cache.logits_WxTxV.shape[1:]), np.float16)
+        logits[:count] = self.cache.of(order_SxB)
+        return windows, logits
 
 
 def batch_order(run: Run, stream_tokens: int, context: int) -> np.ndarray:
@@ -196,10 +224,10 @@ def batch_order(run: Run, stream_tokens: int, context: int) -> np.ndarray:
     return order[:needed].reshape(run.steps, run.batch_windows)
 
 
-def _key(runs: Sequence[Run], corpus: Corpus, teacher: tuple[Network, Any] | None) -> str:
+def _key(runs: Sequence[Run], corpus: Corpus, teacher: tuple[Network, Any] | None, rounded: bool) -> str:
     """Hash of everything that the outcomes depend on."""
     taught_by = None if teacher is None else checkpoints.digest_of(teacher[1])
-    content = [[run.record() for run in runs], corpus.sha256, corpus.eval_id, taught_by]
+    content = [[run.record() for run in runs], corpus.sha256, corpus.eval_id, taught_by, rounded]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
