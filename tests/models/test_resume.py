@@ -108,7 +108,7 @@ from pathlib import Path
 from models.train import train
 from tests.models import tiny
 train([tiny.run(steps=4000, save=True, most_epochs=1000)], tiny.corpus(), Path(sys.argv[1]),
-      checkpoint_seconds=0.0, most_steps=20)
+      checkpoint_seconds=0.1, most_steps=20)
 """
 
 
@@ -140,6 +140,7 @@ def test_a_process_killed_at_random_moments_loses_nothing(tmp_path: Path) -> Non
             break
         if (broken / CHECKPOINT).exists():
             steps.append(read_meta(broken / CHECKPOINT)["step"])
-    assert steps == sorted(steps)
+    # Some were killed while they trained, and none fell behind a checkpoint.
+    assert steps == sorted(steps) and steps[-1] > 0
     assert child(broken, tmp_path / "cache").wait(300) == 0
     assert result(broken) == result(tmp_path / "straight")
