@@ -28,7 +28,7 @@ MADE = ("cpu_seconds", "wall_seconds", "resumed", "started_at", "git_rev", "jax_
 FREE = (
     *("excess", "bits_per_byte", "kl_teacher_student", "top1_agreement", "ece", "train_loss_last"),
     *("corpus_id", "corpus_sha256", "tokenizer_id", "part", "data_seed", "trunk_id"),
-    *("mixing", "temperature", "divergence", "top_k", "top_p"),
+    *("mixing", "temperature", "divergence", "top_k", "top_p", "teacher_logits"),
     *("params_total", "layers", "width", "ffn_width", "heads", "head_size", "vocabulary", "context"),
     *("base_width", "compute", "batch_tokens", "micro_tokens", "steps", "warmup_steps", "schedule"),
     *("peak_rate", "final_rate", "cooldown_share", "weight_decay", "beta1", "beta2", "epsilon", "clip"),

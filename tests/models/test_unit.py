@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from models import unit
 from models.sweep import campaign_of
 from models.sweep_folder import prepare
+from models.train import train
 from models.unit import work
 from tests.models.small_plans import SMALL, plan_of
 
@@ -22,11 +25,11 @@ def made(text: str, folder: Path) -> dict[str, Any]:
     campaign = campaign_of(plan, folder)
     homes = {unit.name: folder / "units" / unit.name for unit in campaign.units}
     for home in homes.values():
-        home.mkdir(parents=True)
+        home.mkdir(parents=True, exist_ok=True)
     results = {}
-    for unit in sorted(campaign.units, key=lambda unit: len(unit.needs)):
-        needs = {name: homes[name] for name in unit.needs}
-        results[unit.name] = work(unit.payload, campaign.settings, homes[unit.name], needs)
+    for one in sorted(campaign.units, key=lambda one: len(one.needs)):
+        needs = {name: homes[name] for name in one.needs}
+        results[one.name] = work(one.payload, campaign.settings, homes[one.name], needs)
     return results
 
 
@@ -60,6 +63,22 @@ def test_made_again_it_is_the_same(brief: dict[str, Any], tmp_path: Path) -> Non
     assert {k: v for k, v in once.items() if k not in varying} == {
         k: v for k, v in again.items() if k not in varying
     }
+
+
+def test_students_go_on_where_they_were_stopped(
+    brief: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(step: int, steps: int, losses: tuple[float, ...]) -> None:
+        if len(list(tmp_path.glob("units/*-from-T/checkpoint.npz"))) and step > 8:
+            raise KeyboardInterrupt
+
+    often = functools.partial(train, checkpoint_seconds=0.0, most_steps=4, report=stop)
+    monkeypatch.setattr(unit, "train", often)
+    with pytest.raises(KeyboardInterrupt):
+        made(BRIEF, tmp_path)
+    monkeypatch.undo()
+    (student,) = made(BRIEF, tmp_path)["1280-o0-from-T"]["outcomes"]
+    assert student["resumed"] == 1 and student["loss"] == brief["1280-o0-from-T"]["outcomes"][0]["loss"]
 
 
 def test_a_branch_has_the_loss_of_a_run_from_the_first_step(tmp_path: Path) -> None:
