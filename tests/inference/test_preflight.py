@@ -17,7 +17,7 @@ import pytest
 import xarray as xr
 
 from bayes_dsl.errors import FileRefused
-from bayes_dsl.inference.posterior_file import read_tree, write_tree
+from bayes_dsl.inference.posterior_file import FORMAT, read_tree, write_tree
 
 SECRET = b"SECRET!!" * 8
 
@@ -325,7 +325,7 @@ def no_format(file: h5py.File, folder: Path) -> None:
 
 @case("pip install --upgrade")
 def newer_format(file: h5py.File, folder: Path) -> None:
-    file.attrs["bayes_dsl_format"] = 2
+    file.attrs["bayes_dsl_format"] = FORMAT + 1
 
 
 @case("bayes_dsl_format = 0")
