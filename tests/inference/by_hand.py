@@ -14,6 +14,7 @@ from bayes_dsl.inference.priors import Prior
 from bayes_dsl.laws.published import published
 from bayes_dsl.laws.registry import law
 from bayes_dsl.runs.table import RunTable
+from tests.inference.drift_by_hand import DriftByHand
 
 SETS = {"supervised": "busbridge_corrected", "chinchilla": "besiroglu", "distillation": "busbridge_corrected"}
 EFFECTS = ("group", "replicate", "teacher", "student", "evaluation")
@@ -101,14 +102,22 @@ def log_prior(prior: Prior, values: Floats) -> Any:
 
 
 def log_density_by_hand(
-    rows: list[Row], z: Floats, center: Floats, prior: Prior, *, wrong: str = ""
+    rows: list[Row],
+    z: Floats,
+    center: Floats,
+    prior: Prior,
+    *,
+    grids: Mapping[str, Any] | None = None,
+    wrong: str = "",
 ) -> tuple[Any, dict[str, np.ndarray]]:
     """Log density of coordinates `z` (each (point,) or (point, level)) and shared effects `effect_...`.
 
-    A row says `levels`: for each effect its level among those that other rows share, or "alone". `wrong`
-    plants a mistake. Also gives, for each effect, how far the law stands above each level's mean log loss.
+    A row says `levels`: for each effect its level among those that other rows share, or "alone". `grids` are the
+    knots of a misfit's paths, if there is one; `wrong` plants a mistake. Also gives, for each effect, how far the
+    law stands above each level's mean log loss.
     """
-    scalars = {name: value for name, value in z.items() if not name.startswith(("effect_", "z_"))}
+    scalars = {name: value for name, value in z.items() if not name.startswith(("effect_", "z_", "steps_"))}
+    drift = DriftByHand(grids, z, wrong) if grids else None
     p = parameters_by_hand(scalars, center)
     if "slope_L_T" in scalars:
         scalars = {**scalars, "c_0": p["c_0"]}
@@ -120,6 +129,8 @@ def log_density_by_hand(
             total = total + stats.norm.logpdf(z[f"effect_{name}"], 0.0, sd).sum(axis=1)
     if "z_teacher_loss" in z:
         total = total + stats.norm.logpdf(z["z_teacher_loss"]).sum(axis=1)
+    for axis in grids or ():
+        total = total + stats.norm.logpdf(z[f"steps_{axis}"]).sum(axis=1)
     nu = 1 + np.exp(z["log_nu_minus_1"])
     middle = {
         role: np.mean([math.log(row["tokens"]) for row in rows if row["role"] == role])
@@ -127,7 +138,7 @@ def log_density_by_hand(
     }
     above: dict[str, Any] = {name: {} for name in EFFECTS}
     for row in rows:
-        log_law = np.log(_expected(row, p, z, wrong))
+        log_law = _log_expected(row, p, z, drift, wrong)
         mean, variance = log_law, _scale(row, z, middle[row["role"]], wrong) ** 2
         for name, level in row["levels"].items():
             if level == "alone":
@@ -149,14 +160,17 @@ def log_density_by_hand(
     return total, means
 
 
-def _expected(row: Row, p: Floats, z: Floats, wrong: str) -> Any:
+def _log_expected(row: Row, p: Floats, z: Floats, drift: DriftByHand | None, wrong: str) -> Any:
     if row["role"] == "supervised":
-        return supervised_loss(p, row["params"], row["tokens"])
+        if drift is None:
+            return np.log(supervised_loss(p, row["params"], row["tokens"]))
+        N, D = (np.exp(drift(axis, math.log(row[n]))) for axis, n in (("N", "params"), ("D", "tokens")))
+        return drift("L", np.log(supervised_loss(p, N, D)))
     L_T = row["teacher_loss"]
     if "blurred" in row and wrong != "no teacher blur":
         level, error = row["blurred"]
         L_T = L_T * np.exp(error / row["teacher_loss"] * z["z_teacher_loss"][:, level])
-    return distilled_loss(p, row["params"], row["tokens"], L_T)
+    return np.log(distilled_loss(p, row["params"], row["tokens"], L_T))
 
 
 def _scale(row: Row, z: Floats, middle: float, wrong: str) -> Any:

@@ -13,6 +13,7 @@ from numpyro import handlers
 from numpyro.infer.util import log_density
 
 from bayes_dsl.inference.coordinates import coordinates_of
+from bayes_dsl.inference.misfit import Misfit, with_misfit
 from bayes_dsl.inference.observations import Observations, observe
 from bayes_dsl.inference.priors import Density, Prior, default_prior
 from bayes_dsl.inference.program import program
@@ -27,13 +28,15 @@ from tests.inference.by_hand import (
     truth,
 )
 
-POINTS = 200
+POINTS = 1000
 TAILED = Density(name="log_sigma", loc=-4.5, scale=0.7, family="student_t", df=4.0, reason="heavy tails")
 CASES = ["supervised", "chinchilla", "distillation", "supervised, rich", "distillation, rich"]
+CASES += ["chinchilla, misfit", "distillation, misfit, rich"]
 MISTAKES = (
     *("sign of group", "sign of replicate", "sign of teacher", "sign of student", "sign of evaluation"),
     *("no sd of lone levels", "no loss_se", "no teacher blur", "sign of the noise slope"),
 )
+DRIFT_MISTAKES = ("no edge", "sign of the path in N", "sign of the path in D", "sign of the path in L")
 
 
 class Case:
@@ -44,7 +47,11 @@ class Case:
         rich = name.endswith("rich")
         self.rows: list[Row] = rich_rows(self.law.name) if rich else plain_rows(self.law.name)
         self.prior: Prior = default_prior(self.law, typical_loss=2.5).replace(TAILED)
-        self.observations: Observations = observe(table_of(self.rows), law=self.law, prior=self.prior)
+        misfit = Misfit() if "misfit" in name else None
+        self.prior = with_misfit(self.prior, misfit) if misfit else self.prior
+        self.observations: Observations = observe(
+            table_of(self.rows), law=self.law, prior=self.prior, misfit=misfit
+        )
         structure = self.observations.structure
         self.density = jax.jit(
             jax.vmap(lambda z, data: log_density(program, (structure, data), {}, z)[0], in_axes=(0, None))
@@ -63,7 +70,7 @@ class Case:
             normal = rng.standard_normal((POINTS, *shape))
             if name in middle:
                 points[name] = middle[name] + 0.1 * normal
-            elif name.startswith("z_"):
+            elif name.startswith(("z_", "steps_")):
                 points[name] = normal
             else:
                 points[name] = self.prior[name].loc + self.prior[name].scale * normal
@@ -78,7 +85,8 @@ class Case:
         effects = self.effects()
         z = {n: v for n, v in self.points.items() if n.removeprefix("z_") not in effects}
         z |= {f"effect_{n}": effect for n, effect in effects.items()}
-        return log_density_by_hand(self.rows, z, self.observations.data["center"], self.prior, wrong=wrong)
+        center, grids = self.observations.data["center"], self.observations.grids
+        return log_density_by_hand(self.rows, z, center, self.prior, grids=grids, wrong=wrong)
 
     def of_program(self, z: dict[str, np.ndarray], **changed: Any) -> np.ndarray:
         with jax.enable_x64(True):
@@ -94,6 +102,11 @@ def case(request: pytest.FixtureRequest) -> Case:
 @pytest.fixture(scope="module")
 def rich() -> Case:
     return Case("distillation, rich")
+
+
+@pytest.fixture(scope="module")
+def drifting() -> Case:
+    return Case("distillation, misfit, rich")
 
 
 def centred(case: Case, seed: int) -> tuple[dict[str, np.ndarray], dict[str, Any], Any]:
@@ -139,24 +152,36 @@ def test_a_mistake_would_be_seen(rich: Case, wrong: str) -> None:
     assert np.median(np.abs(mistaken / right - 1)) > 1e-6
 
 
+@pytest.mark.parametrize("wrong", DRIFT_MISTAKES)
+def test_a_mistake_in_the_misfit_would_be_seen(drifting: Case, wrong: str) -> None:
+    right, _ = drifting.by_hand()
+    mistaken, _ = drifting.by_hand(wrong)
+    assert np.median(np.abs(mistaken / right - 1)) > 1e-6
+
+
 def test_the_sites_are_those_that_the_structure_names(case: Case) -> None:
     structure, data = case.observations.structure, case.observations.data
+    sampled: dict[str, tuple[int, ...]] = {}
+    plates: list[str] = []
+
+    def traced(first: dict[str, jax.Array], data: Any) -> dict[str, Any]:
+        trace = handlers.trace(handlers.substitute(program, data=first)).get_trace(structure, data)
+        sites = {n: s for n, s in trace.items() if s["type"] == "sample"}
+        sampled.update({n: jnp.shape(s["value"]) for n, s in sites.items() if not s["is_observed"]})
+        plates.append(trace["log_loss"]["cond_indep_stack"][0].name)
+        return {n: s["value"] for n, s in trace.items() if s["type"] == "deterministic"}
+
     with jax.enable_x64(True):
         first = {n: jnp.asarray(v[0]) for n, v in case.points.items()}
-        model = handlers.substitute(program, data=first)
-        trace = handlers.trace(model).get_trace(structure, jax.tree.map(jnp.asarray, data))
-    sampled = {
-        n: jnp.shape(s["value"]) for n, s in trace.items() if s["type"] == "sample" and not s["is_observed"]
-    }
+        deterministic = jax.jit(traced)(first, jax.tree.map(jnp.asarray, data))
     assert sampled == dict(structure.sites)
     assert structure.size == sum(int(np.prod(shape)) for shape in sampled.values())
-    deterministic = {n: s["value"] for n, s in trace.items() if s["type"] == "deterministic"}
     coordinates = {n: v[:1] for n, v in case.points.items() if n in coordinates_of(case.law).names}
     for name, value in parameters_by_hand(coordinates, data["center"]).items():
         if name in case.law.names:
             np.testing.assert_allclose(deterministic[name], value[0], rtol=1e-9)
     assert {"sigma", "nu"} <= set(deterministic)
-    assert trace["log_loss"]["cond_indep_stack"][0].name == "run"
+    assert plates == ["run"]
     effects = {f"effect_{n}" for n, levels in structure.effects if levels}
     assert effects <= set(deterministic)
 
