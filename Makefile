@@ -1,11 +1,12 @@
 # Every command makes its own environment first; a second call finds it made.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint rivals lock clean
+.PHONY: help setup demo test lint sbc rivals lock clean
 
 help:
 	@echo "make demo    run the main job on a table that ships with the package; results in demo/"
 	@echo "make test    style, types, the map's arrows, and all tests"
 	@echo "make lint    the same without the tests"
+	@echo "make sbc     simulation-based calibration, 1,000 replications of each case, resumable (some hours)"
 	@echo "make rivals  an environment for the benchmarks, .venv-rivals, with what we compare with"
 	@echo "make lock    pin the newest versions of everything anew"
 	@echo "make clean   remove the environment and everything that was made"
@@ -24,6 +25,9 @@ lint: setup
 	.venv/bin/ruff format --check .
 	.venv/bin/mypy
 	.venv/bin/lint-imports --no-logo
+
+sbc: setup
+	bash .ci/sbc --record
 
 rivals:
 	@bash .ci/setup .venv-rivals benchmarks/requirements-rivals.lock
