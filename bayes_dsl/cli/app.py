@@ -35,6 +35,7 @@ for verb in (
     decision_verbs.teachers,
     posterior_verbs.score,
     validation_verbs.backtest,
+    validation_verbs.calibrate,
 ):
     app.command()(verb)
 

@@ -93,3 +93,42 @@ def backtest(
         as_json=json,
         quiet=quiet,
     )
+
+
+def calibrate(
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o", "--output", metavar="DIR", help="Keeps every replication; the same command goes on from it."
+        ),
+    ],
+    law: Annotated[
+        LawName, typer.Option(metavar="supervised|chinchilla|distillation", help="The law to calibrate.")
+    ] = "supervised",
+    reps: Annotated[int, typer.Option(metavar="N", help="Worlds drawn from the prior.")] = 100,
+    workers: Annotated[int, typer.Option(metavar="N", min=1, help="Processes, one a core.")] = 1,
+    misfit: Annotated[
+        bool, typer.Option("--misfit/--no-misfit", help="Let the world leave the law, or not.")
+    ] = False,
+    seed: SeedOption = 0,
+    prob: ProbOption = 0.9,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Say whether intervals are right: truths drawn from the prior, ranked among the draws of their posteriors.
+
+    Keys of --json: law, misfit, prob, seed, fingerprint, replications, refused, diverged, quantities, folder, notes.
+    """
+    from bayes_dsl.cli.calibrate import calibrate_law
+
+    calibrate_law(
+        law,
+        replications=reps,
+        workers=workers,
+        misfit=misfit,
+        folder=output,
+        prob=prob,
+        seed=seed,
+        as_json=json,
+        quiet=quiet,
+    )

@@ -22,3 +22,9 @@ def test_the_help_has_every_option_with_a_meaning(bayes_dsl) -> None:
     assert all(name in shown for name in METHODS)
     for flag in ("--holdout", "--by", "--method", "--output", "--plot", "--columns", "--where", "--json"):
         assert flag in shown
+
+
+def test_the_help_of_calibrate(bayes_dsl) -> None:
+    shown = " ".join(bayes_dsl("calibrate", "--help").out.split())
+    for flag in ("--law", "--reps", "--workers", "--misfit", "--no-misfit", "--output", "--seed", "--json"):
+        assert flag in shown
