@@ -35,7 +35,9 @@ def run_demo(out: Path, *, seed: int, prob: float, quiet: bool, settings: Settin
     _make_folder(out)
     file = out / "posterior.nc"
     table = RunTable.read(datasets.path(TABLE))
-    say(f"1. The table: {datasets.provenance(TABLE).title}. These runs are simulated.")
+    provenance = datasets.provenance(TABLE)
+    made = "These runs were really trained" if provenance.details else "These runs are simulated"
+    say(f"1. The table: {provenance.title}. {made}.")
     show_check(report_of(table), quiet=quiet)
     say()
     say("2. The fit: one posterior that explains the supervised and the distilled runs together.")

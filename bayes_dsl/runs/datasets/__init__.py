@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from bayes_dsl.errors import Fault, UnknownName
 
@@ -25,12 +27,16 @@ class Provenance:
         Under which licence the table ships.
     sha256
         SHA-256 of the CSV file's bytes.
+    details
+        Of runs that were really trained: the tables `plan`, `corpus`, `runs`, `made_by` and `plan_as_given` as
+        `python -m models collect` writes them. Empty where the runs are simulated.
     """
 
     title: str
     source: str
     licence: str
     sha256: str
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 def names(folder: Path = _FOLDER) -> tuple[str, ...]:
@@ -68,4 +74,6 @@ def provenance(name: str, folder: Path = _FOLDER) -> Provenance:
         When no table has this name.
     """
     text = path(name, folder).with_suffix(".toml").read_text(encoding="utf-8")
-    return Provenance(**tomllib.loads(text))
+    told = tomllib.loads(text)
+    details = {key: value for key, value in told.items() if isinstance(value, dict)}
+    return Provenance(**{key: told[key] for key in told if key not in details}, details=details)
