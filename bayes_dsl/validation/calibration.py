@@ -188,8 +188,13 @@ def make(
     return {"replications": made}
 
 
-def replication(study: Study, how: Settings, *, seed: tuple[int, int], wrong: str = "") -> dict[str, Any]:
-    """One world, its posterior, and where its truth stands among the draws."""
+def replication(
+    study: Study, how: Settings, *, seed: tuple[int, int], wrong: str = "", second: bool = True
+) -> dict[str, Any]:
+    """One world, its posterior, and where its truth stands among the draws.
+
+    `second`: whether draws that diverge are sampled once more with smaller steps, as `fit` does.
+    """
     rng = np.random.default_rng(seed)
     world = draw_world(study, rng)
     observations = study.observed(world.log_loss)
@@ -197,8 +202,8 @@ def replication(study: Study, how: Settings, *, seed: tuple[int, int], wrong: st
     # The paths of truth and draws beyond the data come from streams of their own.
     truth_stream, draw_stream, chain_seed = (int(n) for n in rng.integers(2**31, size=3))
     sampled = sample(believed, settings=how, seed=chain_seed, enough=_enough)
-    again = bool(sampled.stats["diverging"].any())
-    if again:  # as `fit` does
+    again = second and bool(sampled.stats["diverging"].any())
+    if again:
         careful = replace(how, target_accept=CAREFUL)
         sampled = sample(believed, settings=careful, seed=chain_seed, enough=_enough)
     draws = ranked(believed, sampled, seed=draw_stream)
