@@ -37,8 +37,8 @@ BATCH = 5
 WRONG = ("", "prior", "shuffled")
 """What can be planted: a sampler that believes in ten times the noise, or one whose losses are shuffled."""
 # Measured, one core: core seconds of a replication, for the order of the units and the time that is left.
-SECONDS = {"supervised": 0.2, "chinchilla": 0.2, "distillation": 4.0}
-SECONDS_MISFIT = 10.0
+SECONDS = {"supervised": 0.7, "chinchilla": 0.7, "distillation": 5.0}
+SECONDS_MISFIT = 7.0
 FINGERPRINT_WORLDS = 3
 
 
