@@ -18,7 +18,7 @@ demo: setup
 	.venv/bin/bayes-dsl demo
 
 test: lint
-	.venv/bin/python -m pytest -n 2
+	.venv/bin/python -m pytest -n 2 --dist worksteal
 
 lint: setup
 	.venv/bin/ruff check .

@@ -18,9 +18,14 @@ from bayes_dsl.decisions.bounds import Bounds, bounds_of
 from bayes_dsl.decisions.splits import Limits, Paid, Prices
 from bayes_dsl.decisions.teachers import Box
 from bayes_dsl.errors import Fault, InputError, NotIdentified
+from bayes_dsl.inference.misfit import BARE_LAW
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.laws.base import Law
 from bayes_dsl.laws.supervised import chinchilla_log_loss, supervised_log_loss
+
+LAW_ALONE = (
+    "the posterior has misfit, and decisions follow its law alone: fit without --misfit for the bare law's"
+)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -122,6 +127,8 @@ def basis_of(
         cost = SIX_ND
         notes = ("no cost model was named and none came with the table: 6ND is assumed",)
     check_counting(cost, posterior.counting)
+    if posterior.misfit != BARE_LAW:
+        notes = (*notes, LAW_ALONE)
     return Basis(
         law=posterior.law,
         parameters=posterior.law_draws(),

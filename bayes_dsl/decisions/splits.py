@@ -32,8 +32,6 @@ SCAN = 24
 SIZE_SCAN = 64
 # Draws that one call of a compiled search takes.
 WIDTH = 512
-# Draws that one call of a compiled search takes.
-WIDTH = 512
 SIZE_SECTIONS = 28
 STEPS = 40
 BASINS = 2

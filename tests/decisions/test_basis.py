@@ -8,7 +8,7 @@ import pytest
 
 from bayes_dsl.costs.flops import PAPER, SIX_ND, CostModel
 from bayes_dsl.costs.scenarios import BEST_CASE, SCENARIOS, SUPERVISED_TRAINING, scenario
-from bayes_dsl.decisions.basis import basis_of, basis_of_coefficients, paid, positive, prices
+from bayes_dsl.decisions.basis import LAW_ALONE, basis_of, basis_of_coefficients, paid, positive, prices
 from bayes_dsl.decisions.bounds import PAPER_BOUNDS
 from bayes_dsl.errors import CountingMismatch, InputError, NotIdentified, UnhealthyPosterior
 from bayes_dsl.inference.posterior import Posterior
@@ -107,3 +107,11 @@ def test_a_number_that_is_none_is_refused(wrong: object) -> None:
 def test_numbers_are_a_flat_array() -> None:
     assert positive("budget_flops", 1e21).tolist() == [1e21]
     assert positive("budget_flops", [[1, 2]]).tolist() == [1.0, 2.0]
+
+
+def test_a_posterior_with_misfit_is_followed_by_its_law_alone_and_that_is_said(
+    small_posterior: Posterior,
+) -> None:
+    notes = basis_of(_with(small_posterior, misfit="drift"), cost_model=OWN).notes
+    assert [note for note in notes if "misfit" in note] == [LAW_ALONE]
+    assert LAW_ALONE not in basis_of(small_posterior, cost_model=OWN).notes
