@@ -14,7 +14,7 @@ from bayes_dsl.errors import Fault, InputError
 from bayes_dsl.files import read_bytes, sha256_of_bytes, shown
 from models.corpus.specs import parse_spec
 from models.plan_checks import cross_faults
-from models.plan_tables import KINDS, Block, Head, NetworkTable, Plan, as_written, faults_of
+from models.plan_tables import KINDS, Block, DevicesTable, Head, NetworkTable, Plan, as_written, faults_of
 from models.recipe import Recipe
 
 LARGEST_BYTES = 1024**2
@@ -39,7 +39,7 @@ def parse_plan(data: bytes, source: str) -> Plan:
     """The plan that some bytes of TOML spell; `source` is what error lines call it. See `read_plan`."""
     text, content = _parsed(data, source)
     reading = _Reading(content, source)
-    named = ("name", "corpus", "recipe", "network", *KINDS)
+    named = ("name", "corpus", "recipe", "network", "devices", *KINDS)
     reading.faults += [
         _unknown(source, key, value, named) for key, value in content.items() if key not in named
     ]
@@ -48,6 +48,9 @@ def parse_plan(data: bytes, source: str) -> Plan:
     recipe = reading.attempt(lambda: _recipe(reading.table("recipe", {}), f"{source}: [recipe]"))
     network = reading.attempt(
         lambda: NetworkTable.model_validate(reading.table("network", {})), f"{source}: [network]"
+    )
+    devices = reading.attempt(
+        lambda: DevicesTable.model_validate(reading.table("devices", {})), f"{source}: [devices]"
     )
     if not any(content.get(kind) for kind in KINDS):
         rule, remedy = "a plan trains at least one network", "Add a [[supervised]] block"
@@ -61,6 +64,7 @@ def parse_plan(data: bytes, source: str) -> Plan:
         sha256=sha256_of_bytes(data),
         corpus=corpus or parse_spec({"kind": "markov"}),
         network=network or NetworkTable(),
+        devices=devices or DevicesTable(),
         recipe=recipe or Recipe(),
         **blocks,
     )

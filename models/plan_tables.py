@@ -61,6 +61,13 @@ class NetworkTable(_Table):
     compute: Literal["float32", "bfloat16"] = "float32"
 
 
+class DevicesTable(_Table):
+    """Whether each step is spread over all devices that a worker sees; see `models.devices`."""
+
+    layout: Literal["one", "data", "full"] = "one"
+    """data: all devices hold the network. full: each holds a part of parameters and optimiser state."""
+
+
 class Block(_Table):
     """What every block may say."""
 
@@ -149,6 +156,7 @@ class Plan:
     sha256: str
     corpus: CorpusSpec
     network: NetworkTable
+    devices: DevicesTable
     recipe: Recipe
     supervised: tuple[tuple[str, SupervisedBlock], ...]
     teachers: tuple[tuple[str, TeacherBlock], ...]

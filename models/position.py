@@ -54,14 +54,16 @@ class Position:
         return gone
 
 
-def student_of(run: Run) -> Student:
-    """What the compiled program needs to know of a run."""
-    return Student(network=run.network, objective=run.objective, micro_windows=run.micro_windows)
+def student_of(run: Run, devices: int = 1) -> Student:
+    """What the compiled program needs to know of a run on so many devices."""
+    share = run.batch_windows // devices
+    micro = max(size for size in range(1, min(run.micro_windows, share) + 1) if share % size == 0)
+    return Student(network=run.network, objective=run.objective, micro_windows=micro, devices=devices)
 
 
-def first_position(runs: Sequence[Run]) -> Position:
+def first_position(runs: Sequence[Run], devices: int = 1) -> Position:
     """Before the first step."""
-    states = tuple(start(jax.random.key(run.seed), student_of(run)) for run in runs)
+    states = tuple(start(jax.random.key(run.seed), student_of(run, devices)) for run in runs)
     return Position(states=states, losses_SxR=no_losses(runs))
 
 
@@ -70,9 +72,9 @@ def no_losses(runs: Sequence[Run]) -> np.ndarray:
     return np.full((runs[0].steps, len(runs)), np.nan, np.float32)
 
 
-def state_shapes(run: Run) -> Any:
+def state_shapes(run: Run, devices: int = 1) -> Any:
     """The tree of a state, of shapes in place of arrays."""
-    return jax.eval_shape(lambda: start(jax.random.key(0), student_of(run)))
+    return jax.eval_shape(lambda: start(jax.random.key(0), student_of(run, devices)))
 
 
 def on_device(tree: Any) -> Any:
@@ -99,7 +101,7 @@ def write_checkpoint(path: Path, key: str, position: Position) -> None:
     checkpoints.save(path, {"states": position.states, "losses": position.losses_SxR}, meta)
 
 
-def read_checkpoint(path: Path, key: str, runs: Sequence[Run]) -> Position:
+def read_checkpoint(path: Path, key: str, runs: Sequence[Run], devices: int = 1) -> Position:
     """The position that `write_checkpoint` wrote, one more time resumed.
 
     Raises
@@ -109,7 +111,7 @@ def read_checkpoint(path: Path, key: str, runs: Sequence[Run]) -> Position:
     """
     if checkpoints.read_meta(path).get("key") != key:
         raise foreign(path)
-    like = {"states": tuple(state_shapes(run) for run in runs), "losses": no_losses(runs)}
+    like = {"states": tuple(state_shapes(run, devices) for run in runs), "losses": no_losses(runs)}
     tree, meta = checkpoints.read(path, like)
     return Position(
         states=on_device(tree["states"]),

@@ -98,8 +98,8 @@ class Run:
         return asdict(self)
 
 
-def check(runs: Sequence[Run], corpus: Corpus, *, teacher: Network | None) -> None:
-    """Refuse runs that cannot be trained together on this corpus.
+def check(runs: Sequence[Run], corpus: Corpus, *, teacher: Network | None, devices: int = 1) -> None:
+    """Refuse runs that cannot be trained together on this corpus, on so many devices.
 
     Raises
     ------
@@ -108,6 +108,10 @@ def check(runs: Sequence[Run], corpus: Corpus, *, teacher: Network | None) -> No
     """
     faults = [fault for run in runs for fault in _faults(run, corpus, teacher)]
     faults += _shared_faults(runs)
+    if runs and runs[0].batch_windows % devices:
+        rule = f"the {devices} devices share a batch evenly"
+        value, remedy = f"{runs[0].batch_windows} windows", "Choose a multiple for batch_tokens"
+        faults.append(_fault("training", "batch", value, rule, remedy))
     if faults:
         raise InputError(faults)
 

@@ -13,6 +13,7 @@ import optax
 
 from models import transformer
 from models.config import Network
+from models.devices import Devices
 from models.objectives import Objective, student_loss
 from models.optimiser import Settings, optimiser, rate, settings
 from models.recipe import Recipe
@@ -34,41 +35,51 @@ class Student:
     objective : Objective or None
         None: the teacher plays no part.
     micro_windows : int
-        Windows of a pass.
+        Windows of a pass, on each device.
+    devices : int
+        Devices that share a batch.
     """
 
     network: Network
     objective: Objective | None
     micro_windows: int
+    devices: int = 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class Teacher:
-    """The teacher's shape, and the windows of a pass of its forward."""
+    """The teacher's shape, the windows of a pass of its forward on each device, and the devices."""
 
     network: Network
     micro_windows: int
+    devices: int = 1
 
 
 def start(key: jax.Array, student: Student) -> State:
     """The state before the first step; compiled once for a network."""
-    state: State = _start(key, student.network)
+    state: State = _start(key, student.network, _is_flat(student))
     return state
 
 
-@partial(jax.jit, static_argnames="network")
-def _start(key: jax.Array, network: Network) -> State:
+@partial(jax.jit, static_argnames=("network", "flat"))
+def _start(key: jax.Array, network: Network, flat: bool) -> State:
     params = transformer.init(key, network)
-    return {"params": params, "optimiser": _optimiser(network, settings(Recipe(), steps=1), 0).init(params)}
+    first = _optimiser(network, settings(Recipe(), steps=1), 0, flat)
+    return {"params": params, "optimiser": first.init(params)}
 
 
-def _optimiser(network: Network, numbers: Settings, step: Any) -> optax.GradientTransformation:
+def _is_flat(student: Student) -> bool:
+    # Over several devices one vector would have to be put together from all of them at each step.
+    return student.network.architecture.params_total <= FLAT and student.devices == 1
+
+
+def _optimiser(network: Network, numbers: Settings, step: Any, flat: bool) -> optax.GradientTransformation:
     return optimiser(
         numbers,
         rate(step, numbers),
         multipliers=transformer.rate_multipliers(network),
         decays=transformer.decays(network),
-        flat=network.architecture.params_total <= FLAT,
+        flat=flat,
     )
 
 
@@ -95,7 +106,7 @@ def gradient(
 
     one_pass = jax.grad(loss, has_aux=True)
     teacher_BxTxV = None if student.objective is None else teacher_BxTxV
-    passes = windows_BxT1.shape[0] // student.micro_windows
+    passes = windows_BxT1.shape[0] // (student.micro_windows * student.devices)
     if passes == 1:
         grads, next_token = one_pass(params, windows_BxT1, teacher_BxTxV)
         return grads, next_token
@@ -104,7 +115,7 @@ def gradient(
         return jax.tree.map(jnp.add, sums, one_pass(params, *batch)), None
 
     zeros = (jax.tree.map(jnp.zeros_like, params), jnp.zeros(()))
-    sums, _ = jax.lax.scan(add, zeros, _cut((windows_BxT1, teacher_BxTxV), passes))
+    sums, _ = jax.lax.scan(add, zeros, _cut((windows_BxT1, teacher_BxTxV), passes, student.devices))
     grads, next_token = jax.tree.map(lambda x: x / passes, sums)
     return grads, next_token
 
@@ -115,15 +126,27 @@ def teacher_logits(teacher: Teacher, params: Any, windows_BxT1: jax.Array) -> ja
     def one_pass(windows: jax.Array) -> jax.Array:
         return transformer.logits(params, windows[:, :-1], teacher.network)
 
-    passes = windows_BxT1.shape[0] // teacher.micro_windows
+    passes = windows_BxT1.shape[0] // (teacher.micro_windows * teacher.devices)
     if passes == 1:
         return one_pass(windows_BxT1)
-    logits: jax.Array = jax.lax.map(one_pass, _cut(windows_BxT1, passes))
-    return logits.reshape(-1, *logits.shape[2:])
+    logits: jax.Array = jax.lax.map(one_pass, _cut(windows_BxT1, passes, teacher.devices))
+    return _join(logits, teacher.devices)
 
 
-def _cut(tree: Any, passes: int) -> Any:
-    return jax.tree.map(lambda x: x.reshape(passes, -1, *x.shape[1:]), tree)
+def _cut(tree: Any, passes: int, devices: int) -> Any:
+    """A batch as passes, to each of which every device brings windows of its own share."""
+
+    def cut(x: jax.Array) -> jax.Array:
+        shares = x.reshape(devices, passes, -1, *x.shape[1:])
+        return shares.swapaxes(0, 1).reshape(passes, -1, *x.shape[1:])
+
+    return jax.tree.map(cut, tree)
+
+
+def _join(passes_x: jax.Array, devices: int) -> jax.Array:
+    """The batch that `_cut` made the passes of."""
+    shares = passes_x.reshape(passes_x.shape[0], devices, -1, *passes_x.shape[2:])
+    return shares.swapaxes(0, 1).reshape(-1, *passes_x.shape[2:])
 
 
 def update(
@@ -136,14 +159,16 @@ def update(
 ) -> tuple[State, jax.Array]:
     """One optimiser step: the next state, and the next-token loss before it. A pure function."""
     grads, next_token = gradient(student, state["params"], windows_BxT1, teacher_BxTxV, numbers)
-    change = _optimiser(student.network, numbers, step)
+    change = _optimiser(student.network, numbers, step, _is_flat(student))
     updates, inner = change.update(grads, state["optimiser"], state["params"])
     return {"params": optax.apply_updates(state["params"], updates), "optimiser": inner}, next_token
 
 
 @cache
-def program(students: tuple[Student, ...], teacher: Teacher | None) -> Callable[..., Any]:
-    """The compiled program of a group.
+def program(
+    students: tuple[Student, ...], teacher: Teacher | None, devices: Devices | None = None
+) -> Callable[..., Any]:
+    """The compiled program of a group, on one device or on several.
 
     Returns
     -------
@@ -175,8 +200,11 @@ def program(students: tuple[Student, ...], teacher: Teacher | None) -> Callable[
                 update(student, state, windows_BxT1, logits, first + index, mine)
                 for student, state, mine in zip(students, states, numbers, strict=True)
             ]
-            losses = jnp.stack([loss for _, loss in pairs])
-            return tuple(state for state, _ in pairs), losses_SxR.at[index].set(losses)
+            losses_SxR = losses_SxR.at[index].set(jnp.stack([loss for _, loss in pairs]))
+            states = tuple(state for state, _ in pairs)
+            if devices is not None:
+                states, losses_SxR = devices.hold(states), devices.copied(losses_SxR)
+            return states, losses_SxR
 
         empty = jnp.full((windows_SxBxT1.shape[0], len(students)), jnp.nan)
         # A traced number of steps: the last dispatch, and one cut short for a checkpoint, compile nothing.

@@ -144,6 +144,8 @@ def campaign_of(plan: Plan, folder: Path, *, cluster: dict[str, Any] | None = No
         "trainer": TRAINER,
         "corpus": spec_as_json(plan.corpus),
         "network": plan.network.model_dump(),
+        # Named only where there are several: what one device made keeps its key.
+        **({} if plan.devices.layout == "one" else {"devices": plan.devices.layout}),
     }
     return Campaign(
         folder=folder,

@@ -6,15 +6,18 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 from bayes_dsl.files import refused_by_system, write_atomically
 from models import checkpoints, trunks
 from models.config import Network
 from models.corpus.base import Corpus, window_count, window_order
+from models.devices import Devices
 from models.logit_cache import open_cache
 from models.optimiser import settings
 from models.outcome import Outcome
@@ -54,6 +57,7 @@ def train(
     checkpoint_seconds: float = 60.0,
     most_steps: int = MOST_STEPS,
     report: Report | None = None,
+    devices: Devices | None = None,
 ) -> tuple[Outcome, ...]:
     """Train runs that share their batches, and measure them.
 
@@ -85,6 +89,9 @@ def train(
         Steps of one dispatch, at most.
     report
         Told of progress.
+    devices
+        Several devices that share each batch. Where they belong to several processes, each of these makes the
+        same call on a folder that all of them see, and the leading one writes.
 
     Returns
     -------
@@ -98,29 +105,48 @@ def train(
     FileRefused
         The folder holds what other runs left there, a file is damaged, or the disk does not take one.
     """
-    check(runs, corpus, teacher=None if teacher is None else teacher[0])
+    check(runs, corpus, teacher=None if teacher is None else teacher[0], devices=_count(devices))
     _make(folder)
-    key = _key(runs, corpus, teacher, logit_cache is not None)
+    key = _key(runs, corpus, teacher, logit_cache is not None, devices)
+    _meet(devices, "before the folder is read")
     done = _read_outcomes(folder / OUTCOMES, key)
+    if done is None and (folder / CHECKPOINT).exists():
+        position = read_checkpoint(folder / CHECKPOINT, key, runs, _count(devices))
+    elif trunk is None:
+        position = first_position(runs, _count(devices))
+    else:
+        position = trunks.branch_off(runs, trunk, _count(devices))
+    _meet(devices, "after the folder was read")
     if done is not None:
         return done
-    if (folder / CHECKPOINT).exists():
-        position = read_checkpoint(folder / CHECKPOINT, key, runs)
-    else:
-        position = first_position(runs) if trunk is None else trunks.branch_off(runs, trunk)
-    loop = _Loop(runs, corpus, folder, key, teacher, logit_cache, checkpoint_seconds, most_steps, report)
+    loop = _Loop(
+        runs, corpus, folder, key, teacher, logit_cache, checkpoint_seconds, most_steps, report, devices
+    )
     loop.run(position)
-    outcomes = outcomes_of(runs, corpus, position, teacher, folder, rounded=logit_cache is not None)
-    _write_outcomes(folder / OUTCOMES, key, outcomes)
-    (folder / CHECKPOINT).unlink(missing_ok=True)
-    return outcomes
+    if devices is None or devices.leads:
+        outcomes = outcomes_of(runs, corpus, position, teacher, folder, rounded=logit_cache is not None)
+        _write_outcomes(folder / OUTCOMES, key, outcomes)
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+    _meet(devices, "after the outcomes were written")
+    written = _read_outcomes(folder / OUTCOMES, key)
+    assert written is not None
+    return written
 
 
-def _teacher_of(runs: Sequence[Run], network: Network) -> Teacher:
+def _count(devices: Devices | None) -> int:
+    return 1 if devices is None else devices.count
+
+
+def _meet(devices: Devices | None, where: str) -> None:
+    if devices is not None:
+        devices.wait(where)
+
+
+def _teacher_of(runs: Sequence[Run], network: Network, devices: int) -> Teacher:
     shape = network.architecture
-    recipe = Recipe(batch_tokens=runs[0].recipe.batch_tokens)
+    recipe = Recipe(batch_tokens=runs[0].recipe.batch_tokens // devices)
     micro = recipe.micro_windows(params=shape.params, context=runs[0].network.architecture.context)
-    return Teacher(network=network, micro_windows=micro)
+    return Teacher(network=network, micro_windows=micro, devices=devices)
 
 
 class _Loop:
@@ -137,8 +163,9 @@ class _Loop:
         checkpoint_seconds: float,
         most_steps: int,
         report: Report | None,
+        devices: Devices | None,
     ) -> None:
-        self.runs, self.folder, self.key = runs, folder, key
+        self.runs, self.folder, self.key, self.devices = runs, folder, key, devices
         self.checkpoint_seconds, self.report = checkpoint_seconds, report
         self.stream, self.context = corpus.stream(runs[0].part), corpus.context
         self.settings = tuple(
@@ -149,15 +176,18 @@ class _Loop:
         self.most = max(1, min(most_steps, 2**25 // runs[0].recipe.batch_tokens))
         self.cache, self.teacher_params, shape = None, None, None
         if teacher is not None and any(run.objective is not None for run in runs):
-            shape, self.teacher_params = _teacher_of(runs, teacher[0]), on_device(teacher[1])
-            if logit_cache is not None:
-                digest = checkpoints.digest_of(teacher[1])
-                self.cache = open_cache(
-                    logit_cache, shape, self.teacher_params, digest, self.stream, self.order_SxB
+            if logit_cache is None:
+                shape, self.teacher_params = (
+                    _teacher_of(runs, teacher[0], _count(devices)),
+                    self._placed(teacher[1]),
                 )
-                values = runs[0].recipe.batch_tokens * corpus.vocabulary
-                self.most, self.teacher_params, shape = max(1, min(self.most, 2**25 // values)), None, None
-        self.program = program(tuple(student_of(run) for run in runs), shape)
+            else:
+                alone, params = _teacher_of(runs, teacher[0], 1), on_device(teacher[1])
+                digest = checkpoints.digest_of(teacher[1])
+                self.cache = open_cache(logit_cache, alone, params, digest, self.stream, self.order_SxB)
+                self.most = max(1, min(self.most, 2**25 // (runs[0].recipe.batch_tokens * corpus.vocabulary)))
+        students = tuple(student_of(run, _count(devices)) for run in runs)
+        self.program = program(students, shape, devices)
         self.pause_steps = sorted({step for run in runs for step in run.branch_steps})
 
     def run(self, position: Position) -> None:
@@ -165,34 +195,59 @@ class _Loop:
         steps, count, timed = self.runs[0].steps, 1, False
         saved = time.monotonic()
         limit = min(_DISPATCH_SECONDS, self.checkpoint_seconds / 4)
-        trunks.keep(self.runs, position, self.folder)
+        if self.devices is not None:
+            position.states = self.devices.place(position.states)
+        self._keep(position)
         while position.step < steps and not (position.step and position.diverged.all()):
             pauses = [step for step in self.pause_steps if step > position.step]
             count = min(count, self.most, (pauses[0] if pauses else steps) - position.step)
             seconds = self._dispatch(position, count)
-            trunks.keep(self.runs, position, self.folder)
+            self._keep(position)
             if self.report is not None:
                 last = position.losses_SxR[position.step - 1]
                 self.report(position.step, steps, tuple(float(loss) for loss in last))
             ahead = max(limit, seconds) if position.step < steps else self.checkpoint_seconds
-            if time.monotonic() - saved + ahead > self.checkpoint_seconds:
-                write_checkpoint(self.folder / CHECKPOINT, self.key, position)
+            if self._agreed(time.monotonic() - saved + ahead > self.checkpoint_seconds):
+                whole = self._whole(position)
+                if self.leads:
+                    write_checkpoint(self.folder / CHECKPOINT, self.key, whole)
                 saved = time.monotonic()
             # The first dispatch is one step and the compilation, which says nothing of the pace.
             count = max(1, min(8 * count, int(limit * count / max(seconds, 1e-6)))) if timed else 1
-            timed = True
+            count, timed = self._agreed(count), True
+        position.states = self._whole(position).states
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes the files."""
+        return self.devices is None or self.devices.leads
+
+    def _agreed(self, value: int) -> int:
+        return value if self.devices is None else self.devices.agreed(value)
+
+    def _placed(self, tree: Any) -> Any:
+        return on_device(tree) if self.devices is None else self.devices.place(tree)
+
+    def _whole(self, position: Position) -> Position:
+        """The position with states that can be written."""
+        if self.devices is None:
+            return position
+        return replace(position, states=self.devices.fetch(position.states))
+
+    def _keep(self, position: Position) -> None:
+        """Keep what branches need where they leave."""
+        if position.step in self.pause_steps:
+            whole = self._whole(position)
+            if self.leads:
+                trunks.keep(self.runs, whole, self.folder)
 
     def _dispatch(self, position: Position, count: int) -> float:
         cpu, wall = time.process_time(), time.monotonic()
-        windows_SxBxT1, logits_SxBxTxV = self._batches(position.step, count)
+        batches = self._batches(position.step, count)
+        if self.devices is not None:
+            batches = jax.tree.map(self.devices.place_batches, batches)
         position.states, losses_SxR = self.program(
-            position.states,
-            windows_SxBxT1,
-            count,
-            position.step,
-            self.settings,
-            self.teacher_params,
-            logits_SxBxTxV,
+            position.states, batches[0], count, position.step, self.settings, self.teacher_params, batches[1]
         )
         position.losses_SxR[position.step : position.step + count] = np.asarray(losses_SxR)[:count]
         position.step += count
@@ -224,10 +279,18 @@ def batch_order(run: Run, stream_tokens: int, context: int) -> np.ndarray:
     return order[:needed].reshape(run.steps, run.batch_windows)
 
 
-def _key(runs: Sequence[Run], corpus: Corpus, teacher: tuple[Network, Any] | None, rounded: bool) -> str:
+def _key(
+    runs: Sequence[Run],
+    corpus: Corpus,
+    teacher: tuple[Network, Any] | None,
+    rounded: bool,
+    devices: Devices | None,
+) -> str:
     """Hash of everything that the outcomes depend on."""
     taught_by = None if teacher is None else checkpoints.digest_of(teacher[1])
-    content = [[run.record() for run in runs], corpus.sha256, corpus.eval_id, taught_by, rounded]
+    content: list[Any] = [[run.record() for run in runs], corpus.sha256, corpus.eval_id, taught_by, rounded]
+    if devices is not None:
+        content.append([devices.layout, devices.count])
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

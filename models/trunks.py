@@ -31,7 +31,7 @@ def keep(runs: Sequence[Run], position: Position, folder: Path) -> None:
             checkpoints.save(_path(folder, run.run_id, position.step), tree, meta)
 
 
-def branch_off(runs: Sequence[Run], trunk: Path) -> Position:
+def branch_off(runs: Sequence[Run], trunk: Path, devices: int = 1) -> Position:
     """The position of runs that leave their trunks, with the trunks' losses behind it.
 
     Raises
@@ -53,7 +53,7 @@ def branch_off(runs: Sequence[Run], trunk: Path) -> Position:
     for place, run in enumerate(runs):
         assert run.trunk_id is not None
         path = _path(trunk, run.trunk_id, step)
-        like = {"state": state_shapes(run), "losses": np.empty(step, np.float32)}
+        like = {"state": state_shapes(run, devices), "losses": np.empty(step, np.float32)}
         tree, meta = checkpoints.read(path, like)
         if meta.get("lineage") != _lineage(run):
             rule = "its trunk had another seed, recipe, corpus part or teacher"

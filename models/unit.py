@@ -12,6 +12,7 @@ from typing import Any
 from models.checkpoints import load_parameters
 from models.config import Network, small
 from models.corpus import Corpus, load, parse_spec
+from models.devices import devices
 from models.objectives import Objective
 from models.recipe import Recipe
 from models.results import parameters_path
@@ -42,7 +43,8 @@ def work(
         network, params, _ = load_parameters(kept)
         teacher = network, params
     trunk = None if payload["trunk"] is None else needs[payload["trunk"]]
-    outcomes = train(runs, corpus, folder, teacher=teacher, trunk=trunk)
+    spread = devices(settings["devices"]) if "devices" in settings else None
+    outcomes = train(runs, corpus, folder, teacher=teacher, trunk=trunk, devices=spread)
     return {"outcomes": [outcome.record() for outcome in outcomes], "corpus": about}
 
 
