@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -25,11 +24,22 @@ import numpy as np
 from bayes_dsl.campaign import one_core
 from bayes_dsl.errors import Fault, InputError
 from benchmarks.ledger import append
-from models.accounting import count
-from models.config import small
+from benchmarks.trainer_figures import (
+    BATCH,
+    CONTEXT,
+    PEAK_SHARE,
+    PLAN_RATES,
+    PLAN_RATIO,
+    PLAN_STEPS,
+    PLAN_WIDTHS,
+    VOCABULARY,
+    WIDTHS,
+    figures,
+    label,
+    rate,
+    verdicts,
+)
 
-WIDTHS = (32, 64, 128, 192)
-VOCABULARY, CONTEXT, BATCH = 128, 64, 1024
 SPEC = {
     "vocabulary": VOCABULARY,
     "context": CONTEXT,
@@ -40,7 +50,6 @@ SPEC = {
 CHUNK = {32: 64, 64: 32, 128: 16, 192: 8}
 """Steps of one timing, by width: a second or so."""
 
-PLAN_WIDTHS, PLAN_RATES, PLAN_STEPS = (32, 64, 128), (5e-3, 1e-2), 192
 
 # What serves PyTorch best among what was tried; see the README beside this file. Windows of a pass, of 16.
 MICRO_WINDOWS = {
@@ -49,12 +58,10 @@ MICRO_WINDOWS = {
 }
 TORCH = {"attention": "sdpa", "optimiser": "fused"}
 
-RIVALS = ("eager", "compile")
 CHECKS: tuple[dict[str, float], ...] = ({}, {"weight_decay": 1.0, "clip": 0.1})
 """As trained, and with decay and clipping so strong that a fault in either shows."""
 
 CHECK_STEPS, FIRST_APART, LATER_APART = 8, 1e-5, 1e-4
-PLAN_RATIO, SMALL, PEAK_SHARE = 1.5, 100_000, 0.45
 HERE = Path(__file__).parent
 
 
@@ -106,13 +113,13 @@ class Worker:
 class Bench:
     """The cases of all widths in one folder, and workers that know of them."""
 
-    def __init__(self, folder: Path, torch_python: str, stack: ExitStack) -> None:
-        self.folder, self.torch_python, self.stack = folder, torch_python, stack
+    def __init__(self, folder: Path, torch_python: str, plan_steps: int, stack: ExitStack) -> None:
+        self.folder, self.torch_python, self.plan_steps, self.stack = folder, torch_python, plan_steps, stack
         self.core = one_core.cores()[-1]
         self.told = {
             str(folder / f"d{width}.npz"): {
                 "width": width,
-                "steps": PLAN_STEPS,
+                "steps": self.plan_steps,
                 "recipe": {"batch_tokens": BATCH},
             }
             for width in WIDTHS
@@ -153,7 +160,7 @@ class Bench:
             {
                 "run_id": f"d{width}-r{rate:g}",
                 "case": self.case(width),
-                "steps": PLAN_STEPS,
+                "steps": self.plan_steps,
                 "changes": {"peak_rate": rate},
             }
             for width in PLAN_WIDTHS
@@ -208,10 +215,10 @@ def torch_version(python: str | None) -> str:
     return done.stdout.strip()
 
 
-def measure(torch_python: str, *, rounds: int) -> dict[str, Any]:
+def measure(torch_python: str, *, rounds: int, plan_steps: int = PLAN_STEPS) -> dict[str, Any]:
     """Everything that was measured: peaks, plans by side, timings by width and side, distances of the losses."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        bench = Bench(Path(name), torch_python, stack)
+        bench = Bench(Path(name), torch_python, plan_steps, stack)
         ours, eager = bench.worker("ours"), bench.worker("eager")
         distances = []
         for width in WIDTHS:
@@ -233,7 +240,13 @@ def measure(torch_python: str, *, rounds: int) -> dict[str, Any]:
             distances.append(bench.check((ours, compiled), width))
         told(f"compile and ours: losses {max(distances):.1e} apart")
         timings, peaks = steady(bench, (ours, eager, compiled), rounds)
-    return {"plans": plans, "timings": timings, "peaks": peaks, "losses_apart": max(distances)}
+    return {
+        "plans": plans,
+        "plan_steps": plan_steps,
+        "timings": timings,
+        "peaks": peaks,
+        "losses_apart": max(distances),
+    }
 
 
 def steady(
@@ -268,86 +281,6 @@ def told(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def label(width: int) -> str:
-    """A network by its parameters without the embedding, in thousands."""
-    return f"{round(params(width) / 1000)}k"
-
-
-def params(width: int) -> int:
-    return small(width, vocabulary=VOCABULARY, context=CONTEXT).architecture.params
-
-
-def flops_per_token(width: int) -> float:
-    """Model FLOPs of a training step: three forward passes."""
-    return 3 * count(small(width, vocabulary=VOCABULARY, context=CONTEXT)).forward_flops
-
-
-def rate(runs: Sequence[Mapping[str, Any]], seconds: str = "cpu_s") -> float:
-    """Median over rounds of tokens per second."""
-    return statistics.median(run["steps"] * BATCH / run[seconds] for run in runs)
-
-
-def figures(measured: Mapping[str, Any]) -> dict[str, Any]:
-    """Tokens per second by side and size, ratios of ours to the others, shares of the peak, plans."""
-    found: dict[str, Any] = {}
-    timings, plans = measured["timings"], measured["plans"]
-    for rival in RIVALS:
-        for seconds, suffix in (("cpu_s", ""), ("wall_s", "_wall")):
-            found[f"ratio_plan_{rival}{suffix}"] = plans[rival][seconds] / plans["ours"][seconds]
-    for width in WIDTHS:
-        for rival in RIVALS:
-            mine, theirs = (rate(timings[side][width]) for side in ("ours", rival))
-            found[f"ratio_step_{rival}_{label(width)}"] = mine / theirs
-    peaks = {side: max(values) for side, values in measured["peaks"].items()}
-    found |= {f"peak_{side}_gflops": value for side, value in peaks.items()}
-    for width in WIDTHS:
-        for side, of in timings.items():
-            found[f"{side}_{label(width)}_tokens_per_cpu_s"] = rate(of[width])
-            found[f"{side}_{label(width)}_tokens_per_s"] = rate(of[width], "wall_s")
-            speed = rate(of[width]) * flops_per_token(width) / 1e9
-            found[f"{side}_{label(width)}_share_of_peak"] = speed / max(peaks.values())
-        mine = found[f"ours_{label(width)}_tokens_per_cpu_s"] * flops_per_token(width) / 1e9
-        found[f"ours_{label(width)}_share_of_own_peak"] = mine / peaks["ours"]
-    for side, plan in plans.items():
-        found |= plan_figures(side, plan)
-    found["plan_losses_apart_nats"] = losses_apart(plans)
-    found["losses_apart"] = measured["losses_apart"]
-    loads = [run["load"] for of in timings.values() for runs in of.values() for run in runs]
-    found["loads"] = [round(min(loads), 1), round(max(loads), 1)]
-    return found
-
-
-def plan_figures(side: str, plan: Mapping[str, Any]) -> dict[str, float]:
-    """Seconds of a plan, of the first run of each shape, and of compiling: what a first run takes beyond the next."""
-    found = {f"{side}_plan_cpu_s": plan["cpu_s"], f"{side}_plan_wall_s": plan["wall_s"]}
-    each, repeats = plan["runs"], len(PLAN_RATES)
-    for place, width in enumerate(PLAN_WIDTHS):
-        first, again = each[place * repeats], each[place * repeats + 1]
-        found[f"{side}_{label(width)}_short_run_cpu_s"] = first["cpu_s"]
-        found[f"{side}_{label(width)}_short_run_wall_s"] = first["wall_s"]
-        found[f"{side}_{label(width)}_compile_cpu_s"] = first["cpu_s"] - again["cpu_s"]
-    for name, first in plan.items():
-        if name.startswith("first_step_"):
-            found[f"{side}_{name.removeprefix('first_step_')}_first_step_cpu_s"] = first["cpu_s"]
-    return found
-
-
-def losses_apart(plans: Mapping[str, Any]) -> float:
-    """Largest difference of two sides' losses at the end of one run of the plan."""
-    ends = [[run["loss"] for run in plan["runs"]] for plan in plans.values()]
-    return max(max(of) - min(of) for of in zip(*ends, strict=True))
-
-
-def verdicts(found: Mapping[str, Any]) -> dict[str, bool]:
-    """What was asked, one by one, in processor seconds, which other work on the machine disturbs least."""
-    light = [label(width) for width in WIDTHS if params(width) <= SMALL]
-    return {
-        "plan_met": all(found[f"ratio_plan_{rival}"] >= PLAN_RATIO for rival in RIVALS),
-        "step_met": all(found[f"ratio_step_compile_{one}"] >= 1.0 for one in light),
-        "share_met": found[f"ours_{label(WIDTHS[-1])}_share_of_peak"] >= PEAK_SHARE,
-    }
-
-
 def row_of(measured: Mapping[str, Any], *, version: str, rounds: int, note: str = "") -> dict[str, Any]:
     """The ledger's row."""
     found = figures(measured)
@@ -372,7 +305,7 @@ def row_of(measured: Mapping[str, Any], *, version: str, rounds: int, note: str 
             "context": CONTEXT,
             "plan_widths": list(PLAN_WIDTHS),
             "plan_rates": list(PLAN_RATES),
-            "plan_steps": PLAN_STEPS,
+            "plan_steps": measured["plan_steps"],
             "torch": version,
             **{f"{side}_micro_windows": list(of.values()) for side, of in MICRO_WINDOWS.items()},
             **{f"torch_{name}": value for name, value in TORCH.items()},
@@ -386,6 +319,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.trainer", description=__doc__)
     parser.add_argument("--torch-python", help="a Python with torch (for processors) and numpy")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--plan-steps", type=int, default=PLAN_STEPS, help="steps of each run of the plan")
     parser.add_argument("--note", default="", help="what the row's note says beside the usual")
     parser.add_argument("--ledger", action="store_true", help="append the figures to the ledger")
     chosen = parser.parse_args(arguments)
@@ -394,7 +328,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         told(str(error))
         return error.exit_code
-    measured = measure(chosen.torch_python, rounds=chosen.rounds)
+    measured = measure(chosen.torch_python, rounds=chosen.rounds, plan_steps=chosen.plan_steps)
     row = row_of(measured, version=version, rounds=chosen.rounds, note=chosen.note)
     print(json.dumps(row, indent=2))
     if chosen.ledger:

@@ -87,6 +87,9 @@ def windows_of(run: Run, corpus: Corpus) -> np.ndarray:
     return windows
 
 
+_logits = jax.jit(transformer.logits, static_argnums=2)
+
+
 class Steps:
     """One network and its compiled program; dispatches hold as many steps as the trainer's do."""
 
@@ -98,12 +101,13 @@ class Steps:
     def begin(self, changes: Mapping[str, Any]) -> None:
         self.numbers = settings(replace(self.run.recipe, **changes), steps=self.run.steps)
         self.states = (start(jax.random.key(self.run.seed), student_of(self.run)),)
-        self.step, self.losses = 0, []  # type: tuple[int, list[float]]
+        self.step = 0
+        self.losses: list[float] = []
 
     def first_loss(self) -> float:
         """The whole loss of the first batch, before any step."""
         windows = jnp.asarray(self.windows[0], jnp.int32)
-        logits = transformer.logits(self.states[0]["params"], windows[:, :-1], self.run.network)
+        logits = _logits(self.states[0]["params"], windows[:, :-1], self.run.network)
         z_weight = self.run.recipe.z_weight
         loss, _ = student_loss(
             Objective(), logits, None, windows[:, 1:], mixing=1.0, temperature=1.0, z_weight=z_weight

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from bayes_dsl.errors import InputError
-from benchmarks import ledger, trainer, trainer_side
+from benchmarks import ledger, trainer, trainer_figures, trainer_side
 
 SPEC = {
     "vocabulary": 32,
@@ -30,8 +30,8 @@ def plan(seconds: float, *, compiling: float = 0.0, loss: float = 3.0) -> dict[s
     first = {**one, "cpu_s": seconds + compiling}
     runs = [
         first if place == 0 else one
-        for _ in trainer.PLAN_WIDTHS
-        for place, _ in enumerate(trainer.PLAN_RATES)
+        for _ in trainer_figures.PLAN_WIDTHS
+        for place, _ in enumerate(trainer_figures.PLAN_RATES)
     ]
     cpu = sum(run["cpu_s"] for run in runs)
     return {"cpu_s": cpu, "wall_s": sum(run["wall_s"] for run in runs), "runs": runs}
@@ -40,7 +40,7 @@ def plan(seconds: float, *, compiling: float = 0.0, loss: float = 3.0) -> dict[s
 def timed(*seconds: float) -> dict[int, list[dict[str, Any]]]:
     return {
         width: [{"cpu_s": s, "wall_s": 2 * s, "steps": trainer.CHUNK[width], "load": 0.5} for s in seconds]
-        for width in trainer.WIDTHS
+        for width in trainer_figures.WIDTHS
     }
 
 
@@ -54,11 +54,12 @@ def measured(*, compiled_s: float = 2.0, compiling: float = 30.0, peak: float = 
         },
         "peaks": {"ours": [peak - 1, peak], "torch": [peak / 2]},
         "losses_apart": 1e-7,
+        "plan_steps": 64,
     }
 
 
 def test_a_ratio_above_one_is_time_that_ours_saves() -> None:
-    found = trainer.figures(measured())
+    found = trainer_figures.figures(measured())
     assert found["ratio_step_eager_98k"] == pytest.approx(3.0)
     assert found["ratio_step_compile_25k"] == pytest.approx(2.0)
     assert found["ratio_plan_eager"] == pytest.approx(120 / 75)
@@ -68,12 +69,12 @@ def test_a_ratio_above_one_is_time_that_ours_saves() -> None:
 
 
 def test_a_share_is_of_the_higher_of_the_two_peaks() -> None:
-    found = trainer.figures(measured())
-    speed = trainer.CHUNK[192] * trainer.BATCH * trainer.flops_per_token(192) / 1e9
+    found = trainer_figures.figures(measured())
+    speed = trainer.CHUNK[192] * trainer_figures.BATCH * trainer_figures.flops_per_token(192) / 1e9
     assert found["ours_886k_share_of_peak"] == pytest.approx(speed / 100)
     swapped = measured()
     swapped["peaks"] = {"ours": [50.0], "torch": [100.0]}
-    found = trainer.figures(swapped)
+    found = trainer_figures.figures(swapped)
     assert found["ours_886k_share_of_peak"] == pytest.approx(speed / 100)
     assert found["ours_886k_share_of_own_peak"] == pytest.approx(speed / 50)
 
@@ -89,7 +90,7 @@ def test_a_share_is_of_the_higher_of_the_two_peaks() -> None:
     ids=["all reached", "a compiled step is faster", "they compile quickly", "a faster core"],
 )
 def test_each_goal_can_be_missed_alone(changes: dict[str, float], missed: set[str]) -> None:
-    met = trainer.verdicts(trainer.figures(measured(**changes)))
+    met = trainer_figures.verdicts(trainer_figures.figures(measured(**changes)))
     assert {name for name, reached in met.items() if not reached} == missed
 
 
@@ -100,7 +101,12 @@ def test_the_row_is_one_that_the_ledger_takes(tmp_path: Path) -> None:
 
 
 def test_the_sizes_are_those_that_were_asked_for() -> None:
-    assert [trainer.label(width) for width in trainer.WIDTHS] == ["25k", "98k", "396k", "886k"]
+    assert [trainer_figures.label(width) for width in trainer_figures.WIDTHS] == [
+        "25k",
+        "98k",
+        "396k",
+        "886k",
+    ]
 
 
 def test_sides_that_train_different_networks_are_not_timed() -> None:
