@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -87,8 +88,13 @@ class Worker:
             env=environment,
             cwd=HERE.parent,
         )
+        self.pin(core)
+
+    def pin(self, core: int | None) -> None:
+        """Keep all threads of the process on one core (Linux)."""
         if core is not None:
-            os.sched_setaffinity(self.process.pid, {core})
+            for thread in Path(f"/proc/{self.process.pid}/task").iterdir():
+                os.sched_setaffinity(int(thread.name), {core})
 
     def ask(self, do: str, **what: Any) -> dict[str, Any]:
         """One question, one answer."""
@@ -215,10 +221,20 @@ def torch_version(python: str | None) -> str:
     return done.stdout.strip()
 
 
-def measure(torch_python: str, *, rounds: int, plan_steps: int = PLAN_STEPS) -> dict[str, Any]:
-    """Everything that was measured: peaks, plans by side, timings by width and side, distances of the losses."""
+def measure(
+    torch_python: str, *, rounds: int, plan_steps: int = PLAN_STEPS, two_cores: bool = False
+) -> dict[str, Any]:
+    """Everything that was measured: peaks, plans by side, timings by width and side, distances of the losses.
+
+    With `two_cores`, `torch.compile` has its plan on the first core while the others have theirs on the last.
+    """
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         bench = Bench(Path(name), torch_python, plan_steps, stack)
+        compiled = bench.worker("compile")
+        pool = stack.enter_context(ThreadPoolExecutor(1))
+        if two_cores:
+            compiled.pin(one_core.cores()[0])
+            waiting = pool.submit(bench.plan, compiled)
         ours, eager = bench.worker("ours"), bench.worker("eager")
         distances = []
         for width in WIDTHS:
@@ -230,8 +246,8 @@ def measure(torch_python: str, *, rounds: int, plan_steps: int = PLAN_STEPS) -> 
         for side in ("ours", "eager"):
             plans[side] = bench.plan(bench.worker(side))
             told(f"{side}: plan {json.dumps(plans[side])}")
-        compiled = bench.worker("compile")
-        plans["compile"] = bench.plan(compiled)
+        plans["compile"] = waiting.result() if two_cores else bench.plan(compiled)
+        compiled.pin(bench.core)
         told(f"compile: plan {json.dumps(plans['compile'])}")
         for width in WIDTHS:
             bench.prepare(compiled, width)
@@ -243,6 +259,7 @@ def measure(torch_python: str, *, rounds: int, plan_steps: int = PLAN_STEPS) -> 
     return {
         "plans": plans,
         "plan_steps": plan_steps,
+        "two_cores": two_cores,
         "timings": timings,
         "peaks": peaks,
         "losses_apart": max(distances),
@@ -306,6 +323,7 @@ def row_of(measured: Mapping[str, Any], *, version: str, rounds: int, note: str 
             "plan_widths": list(PLAN_WIDTHS),
             "plan_rates": list(PLAN_RATES),
             "plan_steps": measured["plan_steps"],
+            "plans_on_two_cores": measured["two_cores"],
             "torch": version,
             **{f"{side}_micro_windows": list(of.values()) for side, of in MICRO_WINDOWS.items()},
             **{f"torch_{name}": value for name, value in TORCH.items()},
@@ -320,6 +338,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--torch-python", help="a Python with torch (for processors) and numpy")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--plan-steps", type=int, default=PLAN_STEPS, help="steps of each run of the plan")
+    parser.add_argument("--two-cores", action="store_true", help="torch.compile's plan beside the others'")
     parser.add_argument("--note", default="", help="what the row's note says beside the usual")
     parser.add_argument("--ledger", action="store_true", help="append the figures to the ledger")
     chosen = parser.parse_args(arguments)
@@ -328,7 +347,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except InputError as error:
         told(str(error))
         return error.exit_code
-    measured = measure(chosen.torch_python, rounds=chosen.rounds, plan_steps=chosen.plan_steps)
+    measured = measure(
+        chosen.torch_python, rounds=chosen.rounds, plan_steps=chosen.plan_steps, two_cores=chosen.two_cores
+    )
     row = row_of(measured, version=version, rounds=chosen.rounds, note=chosen.note)
     print(json.dumps(row, indent=2))
     if chosen.ledger:

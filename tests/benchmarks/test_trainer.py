@@ -55,6 +55,7 @@ def measured(*, compiled_s: float = 2.0, compiling: float = 30.0, peak: float = 
         "peaks": {"ours": [peak - 1, peak], "torch": [peak / 2]},
         "losses_apart": 1e-7,
         "plan_steps": 64,
+        "two_cores": False,
     }
 
 
