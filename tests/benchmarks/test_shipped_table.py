@@ -70,7 +70,7 @@ def test_every_table_of_real_runs_in_the_package_is_what_its_plan_makes() -> Non
         if datasets.provenance(name).details:
             require_what_its_plan_makes(name, PACKAGE)
             # The source's own loss on these tokens is known: nothing learns more than it.
-            assert np.all(RunTable.read(datasets.path(name)).used.values("excess") > 0)
+            assert np.all(RunTable.read(datasets.path(name)).used.free["excess"].astype(float) > 0)
 
 
 def test_an_unfinished_sweep_and_none_are_refused_and_nothing_written(tmp_path: Path) -> None:
