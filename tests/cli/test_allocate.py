@@ -11,7 +11,9 @@ from bayes_dsl.cli.allocate import PURPOSES, forecast_question
 from bayes_dsl.cli.decision_keys import AllocateKeys, NearOptimalKeys, RangeKeys, RecommendedKeys
 from bayes_dsl.cli.json_keys import HealthKeys, LossKeys
 from bayes_dsl.costs.flops import SIX_ND, at_fixed_depth
+from bayes_dsl.costs.scenarios import SUPERVISED_TRAINING
 from bayes_dsl.decisions.plans import Plan
+from bayes_dsl.decisions.recommended import recommended_allocation
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.laws.published import published
 from bayes_dsl.runs.table import RunTable
@@ -313,3 +315,23 @@ def test_a_plan_is_asked_for_in_the_forecast_s_words(small_posterior: Posterior)
     by_loss, by_size = {"teacher_loss": 2.1}, {"teacher_params": 3e9, "teacher_tokens": 6e10}
     assert forecast_question(Plan(**alone, **by_loss, teacher_params=1e9)) == {**alone, **by_loss}
     assert forecast_question(Plan(**alone, **by_size)) == {**alone, **by_size}
+
+
+@pytest.mark.parametrize(
+    ("student", "budget"), [("1000M", "1e21"), ("0.001T", "1000000000T"), ("1e9", "1.0e+21")]
+)
+def test_units_survive_every_border(
+    bayes_dsl, posterior_file: Path, small_posterior: Posterior, student: str, budget: str
+) -> None:
+    # From a flag with its letter to the search, to JSON, and from there into another verb: params, tokens, FLOPs, nats.
+    asked = ["--scenario", "supervised", "--cost", "6ND", "--json", "-q"]
+    ran = bayes_dsl("allocate", posterior_file, "--student", student, "--budget", budget, *asked)
+    best = json.loads(ran.out)["recommended"]
+    direct = recommended_allocation(
+        small_posterior, SUPERVISED_TRAINING, student_params=1e9, budget_flops=1e21, cost_model=SIX_ND
+    )
+    assert best["student_tokens"] == direct.plan.student_tokens == pytest.approx(1e21 / 6e9)
+    there = ["--student", best["student_params"], "--tokens", best["student_tokens"], "--json", "-q"]
+    told = json.loads(bayes_dsl("forecast", posterior_file, *there).out)["expected"]
+    for name in ("median", "lower", "upper"):
+        assert told[name] == pytest.approx(best["student_loss"][name], rel=1e-9)
