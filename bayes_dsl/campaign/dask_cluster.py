@@ -87,7 +87,10 @@ class Cluster:
     def _report(self, name: str) -> Report:
         future = self._futures.pop(name)
         if future.status == "finished":
-            return Report(**future.result())
+            try:
+                return Report(**future.result())
+            except OSError as error:  # what was made has to be fetched: its holder can go away meanwhile
+                raise InputError(self._lost()) from error
         if future.status == "error":
             return Report(name=name, kind="died", sentence=one_line(future.exception()))
         raise InputError(self._lost())

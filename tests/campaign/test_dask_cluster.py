@@ -129,6 +129,22 @@ def test_a_scheduler_that_runs_already(tmp_path: Path, expected: dict[str, bytes
     assert run(slow).counts["done"] == 8
 
 
+def test_a_scheduler_that_goes_away_before_a_result_is_fetched_is_one_sentence(tmp_path: Path) -> None:
+    class Finished:
+        status = "finished"
+
+        def result(self) -> None:
+            raise distributed.comm.CommClosedError(
+                "ConnectionResetError: [Errno 104] Connection reset by peer"
+            )
+
+    cluster = Cluster(campaign=chains(tmp_path, count=1), workers=1, address="tcp://10.0.0.1:8786")
+    cluster._futures["chain-0"] = Finished()
+    with pytest.raises(InputError, match="the scheduler went away") as caught:
+        cluster._report("chain-0")
+    assert len(str(caught.value).splitlines()) == 1
+
+
 @pytest.mark.slow
 def test_local_workers_listen_to_this_machine_alone_and_use_one_thread() -> None:
     with (
