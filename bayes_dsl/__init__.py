@@ -54,6 +54,7 @@ _DOOR = {
     "budget_for_target": "decisions.targets",
     "value_of_knowing": "decisions.knowing",
     "odd_rows": "validation.odd_rows",
+    "compare_laws": "validation.laws",
 }
 __version__ = "0.1.0"
 __all__ = [*_DOOR, "__version__"]

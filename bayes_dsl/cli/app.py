@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from bayes_dsl import __version__
-from bayes_dsl.cli import decision_verbs, posterior_verbs, table_verbs, validation_verbs
+from bayes_dsl.cli import decision_verbs, laws_verbs, posterior_verbs, table_verbs, validation_verbs
 from bayes_dsl.cli.compile_cache import use_compile_cache
 from bayes_dsl.cli.failures import DEBUG, exit_code_of
 
@@ -38,6 +38,7 @@ for verb in (
     validation_verbs.calibrate,
 ):
     app.command()(verb)
+app.add_typer(laws_verbs.laws)
 
 
 def main() -> int:

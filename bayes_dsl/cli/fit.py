@@ -140,14 +140,14 @@ def end_unless_healthy(posterior: Posterior, output: Path) -> None:
     raise typer.Exit(HEALTH_GATE_FAILED)
 
 
-def require_place(output: Path) -> None:
+def require_place(output: Path, *, what: str = "a posterior", example: str = "posterior.nc") -> None:
     """Refuse a place that cannot be written before the sampling rather than after it."""
     folder = output.parent
     if output.is_dir():
         value, rule, remedy = (
             "folder",
-            "a posterior is written to a file",
-            "Name a file, such as posterior.nc",
+            f"{what} is written to a file",
+            f"Name a file, such as {example}",
         )
     elif not folder.is_dir():
         value, rule, remedy = "no such folder", "the folder of the file must be there", "Create it first"

@@ -20,24 +20,32 @@ def scatter(posterior: Posterior, *, role: str, tokens: np.ndarray, stream: str)
     Each draw has one random number for all candidates, so that a candidate's scatter is the same asked alone
     or among others. A role without runs in the table scatters as the other role does.
     """
-    own = "" if role == "supervised" else f"_{role}"
-    suffix = own if posterior.has(f"sigma{own}") else "_distilled" if role == "supervised" else ""
-    sigma, nu = posterior.draws(f"sigma{suffix}"), posterior.draws("nu")
+    scale, variance = scales(posterior, role=role, tokens=tokens)
+    nu = posterior.draws("nu")
     rng = np.random.default_rng((posterior.seed, STREAMS[stream]))
     normal = rng.standard_normal(len(nu))
     student_t = normal / np.sqrt(rng.gamma(nu / 2.0, 2.0 / nu))
+    shared = np.sqrt(variance) * rng.standard_normal(len(nu))
+    return np.asarray(scale * student_t[:, None] + shared[:, None])
+
+
+def scales(posterior: Posterior, *, role: str, tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What scatters a new run: its noise scale (draw, candidate), and the variance of its new effects (draw,).
+
+    A role without runs in the table scatters as the other role does.
+    """
+    own = "" if role == "supervised" else f"_{role}"
+    suffix = own if posterior.has(f"sigma{own}") else "_distilled" if role == "supervised" else ""
+    sigma = posterior.draws(f"sigma{suffix}")
     variance = sum(
         (
             posterior.draws(f"sd_{effect}") ** 2
             for effect in EFFECTS_OF[role]
             if posterior.has(f"sd_{effect}")
         ),
-        start=np.zeros(len(nu)),
+        start=np.zeros(len(sigma)),
     )
-    shared = np.sqrt(variance) * rng.standard_normal(len(nu))
-    return np.asarray(
-        _token_scale(posterior, role, suffix, sigma, tokens) * student_t[:, None] + shared[:, None]
-    )
+    return _token_scale(posterior, role, suffix, sigma, tokens), np.asarray(variance)
 
 
 def _token_scale(

@@ -213,14 +213,14 @@ def _judged(holdout: Holdout, method: str, told: Told, prob: float) -> pd.DataFr
             "hit": (lower <= actual) & (actual <= upper),
             "error": np.log(actual / median),
             "width": np.log(upper / lower),
-            "crps": _crps(actual, told.loss),
+            "crps": log_crps(actual, told.loss),
             "healthy": told.healthy,
         }
     )
 
 
-def _crps(actual: np.ndarray, loss: np.ndarray) -> np.ndarray:
-    """Of ln loss, so that tables in other units can be put together."""
+def log_crps(actual: np.ndarray, loss: np.ndarray) -> np.ndarray:
+    """CRPS of ln loss, (run,), given draws (draw, run): logarithms, so that other units can be put together."""
     if scoringrules is None:
         return np.full(len(actual), np.nan)
     return np.asarray(

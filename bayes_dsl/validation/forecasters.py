@@ -14,6 +14,7 @@ from bayes_dsl.inference.bootstrap import bootstrap, predict
 from bayes_dsl.inference.fit import fit
 from bayes_dsl.inference.misfit import Misfit
 from bayes_dsl.inference.point_fit import point_fit
+from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.inference.settings import Settings
 from bayes_dsl.laws.base import Law
 from bayes_dsl.laws.supervised import CHINCHILLA, SUPERVISED
@@ -87,8 +88,12 @@ def _posterior(known: RunTable, later: RunTable, asked: Question, misfit: Misfit
         problems: tuple[str, ...] = ()
     except NotConverged as error:
         posterior, problems = error.posterior, tuple(error.diagnostics.problems())
-    draws = posterior.diagnostics.draws
-    loss = np.empty((draws, len(later)))
+    return Told(loss=next_losses(posterior, later), healthy=not problems, remark=" ".join(problems))
+
+
+def next_losses(posterior: Posterior, later: RunTable) -> np.ndarray:
+    """Loss that each row would show as the next run, (draw, row), at its teacher's measured loss if it has one."""
+    loss = np.empty((posterior.diagnostics.draws, len(later)))
     distilled = later.values("role") == "distilled"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExtrapolationWarning)  # every row here lies beyond
@@ -102,7 +107,7 @@ def _posterior(known: RunTable, later: RunTable, asked: Question, misfit: Misfit
                 student_tokens=rows.values("tokens"),
                 teacher_loss=rows.values("teacher_loss") if teacher else None,
             ).loss
-    return Told(loss=loss, healthy=not problems, remark=" ".join(problems))
+    return loss
 
 
 def _point_fit(law: Law, known: RunTable, later: RunTable, asked: Question) -> Told:

@@ -27,14 +27,15 @@ class LeaveOneOut:
         Summed over the rows, with its standard error; higher is better, for one table only.
     effective_parameters : float
         How many parameters the posterior spends on the rows.
-    pareto_k : array (run,)
-        In the order of the posterior's `log_likelihood` group.
+    pareto_k, pointwise : array (run,)
+        In the order of the posterior's `log_likelihood` group; `pointwise` is each row's part of elpd.
     """
 
     elpd: float
     se: float
     effective_parameters: float
     pareto_k: NDArray[np.float64]
+    pointwise: NDArray[np.float64]
 
     def line(self) -> str:
         """The result in one line."""
@@ -62,6 +63,7 @@ def leave_one_out(posterior: Posterior) -> LeaveOneOut:
         se=float(result.se),
         effective_parameters=float(result.p),
         pareto_k=np.asarray(result.pareto_k, dtype=np.float64),
+        pointwise=np.asarray(result.elpd_i, dtype=np.float64),
     )
 
 
