@@ -16,6 +16,8 @@ _DOOR = {
     "Role": "laws.base",
     "SUPERVISED": "laws.supervised",
     "CHINCHILLA": "laws.supervised",
+    "TIED": "laws.variants",
+    "INTERACTION": "laws.variants",
     "DISTILLATION": "laws.distillation",
     "published": "laws.published",
     "Density": "inference.priors",

@@ -18,6 +18,7 @@ from bayes_dsl.files import write_atomically
 from bayes_dsl.inference.settings import Settings
 from bayes_dsl.laws.registry import law as law_of
 from bayes_dsl.runs.table import RunTable
+from bayes_dsl.validation.agreement import LEAST_GAP, STANDARD_ERRORS
 from bayes_dsl.validation.holdouts import Scale
 from bayes_dsl.validation.laws import LawComparison, compare_laws
 
@@ -151,7 +152,8 @@ def show_comparison(report: LawsKeys, *, quiet: bool) -> None:
         ]
         title = f"Expected loss in nats per token, {interval_in_words(report.prob, 'eti')}"
         show_table(title, ("target", "law", "median", "lower", "upper"), lines, left=2)
-    say_all("Laws that fit equally well", report.sentences)
+    close = f"elpd within {STANDARD_ERRORS:g} standard errors, or less than {LEAST_GAP:g} apart"
+    say_all(f"Laws that fit equally well ({close})", report.sentences)
     if not report.sentences:
         say()
         say("No two laws fit the table equally well: the first fits it best.")

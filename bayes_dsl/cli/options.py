@@ -9,7 +9,8 @@ import typer
 
 Counting = Literal["non_embedding", "total"]
 Kind = Literal["eti", "hdi"]
-LawName = Literal["supervised", "chinchilla", "distillation"]
+LawName = Literal["supervised", "chinchilla", "tied", "interaction", "distillation"]
+LAWS_SHOWN = "supervised|chinchilla|tied|interaction|distillation"
 
 
 def probability(value: float) -> float:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from bayes_dsl.cli.options import (
+    LAWS_SHOWN,
     ColumnsOption,
     CountingOption,
     JsonOption,
@@ -50,7 +51,7 @@ def fit(
     law: Annotated[
         LawName | None,
         typer.Option(
-            metavar="supervised|chinchilla|distillation",
+            metavar=LAWS_SHOWN,
             show_default=False,
             help="Default: distillation where there are distilled rows, otherwise supervised.",
         ),

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from bayes_dsl.cli.options import (
+    LAWS_SHOWN,
     ColumnsOption,
     CountingOption,
     JsonOption,
@@ -47,7 +48,7 @@ def backtest(
     law: Annotated[
         LawName | None,
         typer.Option(
-            metavar="supervised|chinchilla|distillation",
+            metavar=LAWS_SHOWN,
             show_default=False,
             help="Of the posteriors; default as in fit.",
         ),
@@ -102,9 +103,7 @@ def calibrate(
             "-o", "--output", metavar="DIR", help="Keeps every replication; the same command goes on from it."
         ),
     ],
-    law: Annotated[
-        LawName, typer.Option(metavar="supervised|chinchilla|distillation", help="The law to calibrate.")
-    ] = "supervised",
+    law: Annotated[LawName, typer.Option(metavar=LAWS_SHOWN, help="The law to calibrate.")] = "supervised",
     reps: Annotated[int, typer.Option(metavar="N", help="Worlds drawn from the prior.")] = 100,
     workers: Annotated[int, typer.Option(metavar="N", min=1, help="Processes, one a core.")] = 1,
     misfit: Annotated[

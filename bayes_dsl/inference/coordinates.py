@@ -6,7 +6,8 @@ Supervised: with a = alpha gamma, b = beta gamma, x = ln N - mean, y = ln D - me
 
     L = E + m [w e^(-alpha x) + (1 - w) e^(-beta y)]^gamma,
 
-sampled as ln(E + m), ln(m/E), logit w, ln(m a w), ln(m b (1 - w)), ln gamma. Distilled: with q = ln(L_T / L~),
+sampled as ln(E + m), ln(m/E), logit w, ln(m a w), ln(m b (1 - w)), ln gamma; with tied exponents without logit w, which
+the two slopes then are; with an interaction likewise, ln delta for ln gamma. Distilled: with q = ln(L_T / L~),
 
     L_S - L_T = e^(G - c_0 (t - t_0) - softplus(ln eta + s (q - ln r_0)) / eta)
                 [w' e^(-alpha' x') + (1 - w') e^(-beta' y')]^gamma',
@@ -28,11 +29,14 @@ import jax.numpy as jnp
 from bayes_dsl.laws.base import Law, Parameter
 from bayes_dsl.laws.distillation import DISTILLATION
 from bayes_dsl.laws.supervised import CHINCHILLA, SUPERVISED, supervised_log_loss
+from bayes_dsl.laws.variants import INTERACTION, TIED
 
 Arrays = Mapping[str, jax.Array]
 
 SUPERVISED_NAMES = ("log_L_center", "log_m_over_E", "logit_w", "log_slope_N", "log_slope_D", "log_gamma")
 CHINCHILLA_NAMES = SUPERVISED_NAMES[:-1]
+TIED_NAMES = tuple(name for name in SUPERVISED_NAMES if name != "logit_w")
+INTERACTION_NAMES = (*CHINCHILLA_NAMES, "log_delta")
 DISTILLED_NAMES = (
     "log_gap_center",
     "slope_L_T",
@@ -109,6 +113,54 @@ def _chinchilla_parameters(z: Arrays, center: Arrays) -> dict[str, jax.Array]:
 def _chinchilla_coordinates(parameters: Arrays, center: Arrays) -> dict[str, jax.Array]:
     z = _supervised_coordinates({**parameters, "gamma": jnp.ones_like(parameters["E"])}, center)
     return {name: z[name] for name in CHINCHILLA_NAMES}
+
+
+def _tied_parameters(z: Arrays, center: Arrays) -> dict[str, jax.Array]:
+    # Of one exponent, the slopes are as the shares: m a w and m a (1 - w).
+    parameters = _supervised_parameters({**z, "logit_w": z["log_slope_N"] - z["log_slope_D"]}, center)
+    return {name: parameters[name] for name in TIED.names}
+
+
+def _tied_coordinates(parameters: Arrays, center: Arrays) -> dict[str, jax.Array]:
+    z = _supervised_coordinates({**parameters, "beta": parameters["alpha"]}, center)
+    return {name: z[name] for name in TIED_NAMES}
+
+
+def _interaction_parameters(z: Arrays, center: Arrays) -> dict[str, jax.Array]:
+    excess, by_size, by_tokens = _interaction_factors(z["logit_w"], jnp.exp(z["log_delta"]))
+    # Chinchilla's p + q at the centre is m less what the interaction adds, and so are its slopes.
+    log_E = z["log_L_center"] - jax.nn.softplus(z["log_m_over_E"])
+    log_M = log_E + z["log_m_over_E"] - excess
+    plain = {
+        "log_L_center": jnp.logaddexp(log_E, log_M),
+        "log_m_over_E": log_M - log_E,
+        "logit_w": z["logit_w"],
+        "log_slope_N": z["log_slope_N"] - by_size,
+        "log_slope_D": z["log_slope_D"] - by_tokens,
+    }
+    return {**_chinchilla_parameters(plain, center), "delta": jnp.exp(z["log_delta"])}
+
+
+def _interaction_coordinates(parameters: Arrays, center: Arrays) -> dict[str, jax.Array]:
+    plain = _chinchilla_coordinates(parameters, center)
+    excess, by_size, by_tokens = _interaction_factors(plain["logit_w"], parameters["delta"])
+    log_E = jnp.log(parameters["E"])
+    log_m = log_E + plain["log_m_over_E"] + excess
+    return {
+        "log_L_center": jnp.logaddexp(log_E, log_m),
+        "log_m_over_E": log_m - log_E,
+        "logit_w": plain["logit_w"],
+        "log_slope_N": plain["log_slope_N"] + by_size,
+        "log_slope_D": plain["log_slope_D"] + by_tokens,
+        "log_delta": jnp.log(parameters["delta"]),
+    }
+
+
+def _interaction_factors(logit_w: jax.Array, delta: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    """ln of what the interaction multiplies the excess, its slope in size, and its slope in tokens by."""
+    w, v = jax.nn.sigmoid(logit_w), jax.nn.sigmoid(-logit_w)
+    added = delta - 1.0
+    return jnp.log1p(added * w * v), jnp.log1p(added * v**2), jnp.log1p(added * w**2)
 
 
 def _joint_parameters(z: Arrays, center: Arrays) -> dict[str, jax.Array]:
@@ -232,6 +284,18 @@ _CENTRED = {
         names=SUPERVISED_NAMES,
         to_parameters=_supervised_parameters,
         from_parameters=_supervised_coordinates,
+    ),
+    TIED: Coordinates(
+        law=TIED,
+        names=TIED_NAMES,
+        to_parameters=_tied_parameters,
+        from_parameters=_tied_coordinates,
+    ),
+    INTERACTION: Coordinates(
+        law=INTERACTION,
+        names=INTERACTION_NAMES,
+        to_parameters=_interaction_parameters,
+        from_parameters=_interaction_coordinates,
     ),
     DISTILLATION: Coordinates(
         law=DISTILLATION,

@@ -33,6 +33,7 @@ BOX: Mapping[str, tuple[float, float]] = {
     "log_slope_N": (-4.5, -1.0),
     "log_slope_D": (-4.5, -1.0),
     "log_gamma": (-1.6, 0.5),
+    "log_delta": (-1.5, 1.5),
     "log_gap_center": (-5.0, 0.0),
     "slope_L_T": (-1.0, 8.0),
     "log_r_1": (-0.3, 0.3),

@@ -181,6 +181,12 @@ def _supervised(typical_loss: float) -> tuple[Density, ...]:
             scale=0.55,
             reason="public tables lie between .2 and .95; .16 to 1 is the central 90 %",
         ),
+        Density(
+            name="log_delta",
+            loc=0.0,
+            scale=1.0,
+            reason="about Chinchilla's law (1), either side alike: a balanced run pays .8 to 2 times its excess",
+        ),
     )
 
 

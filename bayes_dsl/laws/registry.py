@@ -6,8 +6,9 @@ from bayes_dsl.errors import Fault, UnknownName
 from bayes_dsl.laws.base import Law
 from bayes_dsl.laws.distillation import DISTILLATION
 from bayes_dsl.laws.supervised import CHINCHILLA, SUPERVISED
+from bayes_dsl.laws.variants import INTERACTION, TIED
 
-_LAWS = {known.name: known for known in (SUPERVISED, CHINCHILLA, DISTILLATION)}
+_LAWS = {known.name: known for known in (SUPERVISED, CHINCHILLA, TIED, INTERACTION, DISTILLATION)}
 
 
 def registered() -> tuple[Law, ...]:
@@ -16,7 +17,7 @@ def registered() -> tuple[Law, ...]:
 
 
 def law(name: str) -> Law:
-    """The registered law of that name: supervised, chinchilla or distillation.
+    """The registered law of that name: supervised, chinchilla, tied, interaction or distillation.
 
     Raises
     ------

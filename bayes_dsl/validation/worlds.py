@@ -35,6 +35,8 @@ TYPICAL_LOSS = 2.5
 PUBLISHED = {
     "supervised": "busbridge_corrected",
     "chinchilla": "besiroglu",
+    "tied": "busbridge_corrected",
+    "interaction": "besiroglu",
     "distillation": "busbridge_corrected",
 }
 SIZES = tuple(float(size) for size in np.geomspace(5e7, 2e9, 6))
@@ -99,7 +101,7 @@ def study_of(law_name: str, *, misfit: bool = False) -> Study:
             for params, tokens in STUDENTS
         )
         design = Design(runs=design.runs + taught)
-    known = published(PUBLISHED[law.name]).parameters
+    known = {"delta": 1.0, **published(PUBLISHED[law.name]).parameters}
     table = simulate(law, {name: known[name] for name in law.names}, design, noise=Noise(), seed=0)
     prior = default_prior(law, typical_loss=TYPICAL_LOSS)
     drift = Misfit() if misfit else None

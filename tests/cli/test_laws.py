@@ -34,7 +34,7 @@ def test_laws_that_cannot_be_told_apart_are_told(bayes_dsl, sampled_table: Path)
     # A floor a thousandth higher is well within the noise of half a percent, and beyond such certain draws.
     with made_by_hand(off=1.001, spread=1e-6):
         ran = bayes_dsl("laws", "compare", sampled_table, *ASKED, "--holdout", "8x", "--quiet")
-    assert "Laws that fit equally well\n  supervised and chinchilla fit the table equally well" in ran.out
+    assert "4 apart)\n  supervised and chinchilla fit the table equally well" in ran.out
     assert "DISAGREE at 70B params x 1.4T tokens" in ran.out and "Notes" not in ran.out
 
 

@@ -16,21 +16,29 @@ from bayes_dsl.laws.registry import law
 from bayes_dsl.runs.table import RunTable
 from tests.inference.drift_by_hand import DriftByHand
 
-SETS = {"supervised": "busbridge_corrected", "chinchilla": "besiroglu", "distillation": "busbridge_corrected"}
+SETS = {
+    "supervised": "busbridge_corrected",
+    "chinchilla": "besiroglu",
+    "tied": "busbridge_corrected",
+    "interaction": "besiroglu",
+    "distillation": "busbridge_corrected",
+}
 EFFECTS = ("group", "replicate", "teacher", "student", "evaluation")
 Row = Mapping[str, Any]
 Floats = Mapping[str, Any]
 
 
 def truth(law_name: str) -> dict[str, float]:
-    """Published coefficients for one of the package's laws."""
-    known = published(SETS[law_name]).parameters
+    """Published coefficients for one of the package's laws; nobody has published an interaction."""
+    known = {"delta": 2.5, **published(SETS[law_name]).parameters}
     return {name: known[name] for name in law(law_name).names}
 
 
 def supervised_loss(p: Floats, N: Any, D: Any) -> Any:
-    """E + (A / N^alpha + B / D^beta)^gamma."""
-    return p["E"] + (p["A"] / N ** p["alpha"] + p["B"] / D ** p["beta"]) ** p.get("gamma", 1.0)
+    """E + (p + q + (delta - 1) p q / (p + q))^gamma, p = A / N^alpha, q = B / D^beta; beta is alpha where tied."""
+    size, tokens = p["A"] / N ** p["alpha"], p["B"] / D ** p.get("beta", p["alpha"])
+    both = (p.get("delta", 1.0) - 1.0) * size * tokens / (size + tokens)
+    return p["E"] + (size + tokens + both) ** p.get("gamma", 1.0)
 
 
 def distilled_loss(p: Floats, N: Any, D: Any, L_T: Any) -> Any:
@@ -43,12 +51,15 @@ def distilled_loss(p: Floats, N: Any, D: Any, L_T: Any) -> Any:
 
 def parameters_by_hand(z: Floats, center: Floats) -> dict[str, Any]:
     """The law's parameters from its coordinates, by the two equations of coordinates.py."""
-    gamma = np.exp(z.get("log_gamma", 0.0))
+    gamma, delta = np.exp(z.get("log_gamma", 0.0)), np.exp(z.get("log_delta", 0.0))
+    tied = z["log_slope_N"] - z["log_slope_D"]
     L = np.exp(z["log_L_center"])
     E = L / (1 + np.exp(z["log_m_over_E"]))
-    m, w = L - E, 1 / (1 + np.exp(-z["logit_w"]))
-    alpha = np.exp(z["log_slope_N"]) / (m * w * gamma)
-    beta = np.exp(z["log_slope_D"]) / (m * (1 - w) * gamma)
+    m, w = L - E, 1 / (1 + np.exp(-z.get("logit_w", tied)))
+    # Slopes are those of m, of which a part is the interaction's (none at delta 1).
+    m = m / (1 + (delta - 1) * w * (1 - w))
+    alpha = np.exp(z["log_slope_N"]) / (m * w * gamma * (1 + (delta - 1) * (1 - w) ** 2))
+    beta = np.exp(z["log_slope_D"]) / (m * (1 - w) * gamma * (1 + (delta - 1) * w**2))
     scale = m ** (1 / gamma)
     p = {
         "E": E,
@@ -57,6 +68,7 @@ def parameters_by_hand(z: Floats, center: Floats) -> dict[str, Any]:
         "alpha": alpha,
         "beta": beta,
         "gamma": gamma,
+        "delta": delta,
     }
     return p if "log_eta" not in z else {**p, **_distilled_by_hand(z, center, p)}
 

@@ -249,6 +249,31 @@ def limit_gamma_one_is_chinchilla(law: Law, parameters: Parameters) -> None:
     np.testing.assert_allclose(np.exp(float64_log_loss(law, "supervised", p, x)), direct, rtol=1e-12)
 
 
+def limit_size_and_tokens_trade_places(law: Law, parameters: Parameters) -> None:
+    x = inputs_within(law, "supervised", parameters)
+    p = dict(parameters) | {"B": parameters["A"]}
+    there = float64_log_loss(law, "supervised", p, x)
+    np.testing.assert_allclose(
+        float64_log_loss(law, "supervised", p, {"N": x["D"], "D": x["N"]}), there, rtol=1e-12
+    )
+    assert np.ptp(there) > 0.1
+
+
+def limit_delta_one_is_chinchilla(law: Law, parameters: Parameters) -> None:
+    limit_gamma_one_is_chinchilla(law, dict(parameters) | {"delta": 1.0})
+
+
+def limit_plenty_of_one_is_chinchilla(law: Law, parameters: Parameters) -> None:
+    for plenty in ("N", "D"):
+        x = inputs_within(law, "supervised", parameters) | {plenty: np.float64(1e60)}
+        found = [float64_log_loss(law, "supervised", dict(parameters) | {"delta": d}, x) for d in (0.1, 1, 9)]
+        np.testing.assert_allclose(found[0], found[1], rtol=1e-9)
+        np.testing.assert_allclose(found[2], found[1], rtol=1e-9)
+    near = {"N": 1e9, "D": 2e10}
+    low, high = (float64_log_loss(law, "supervised", dict(parameters) | {"delta": d}, near) for d in (0.1, 9))
+    assert high > low + 0.01
+
+
 def limit_an_infinite_student_reaches_its_teacher(law: Law, parameters: Parameters) -> None:
     x = {"N_S": 1e60, "D_S": 1e60, "L_T": np.array([parameters["E"], 1.7, 2.5])}
     loss = np.exp(float64_log_loss(law, "distilled", parameters, x))
@@ -285,6 +310,9 @@ LIMITS: Mapping[str, Check] = {
     "N and D to infinity: the loss falls to E": limit_infinite_size_and_tokens_leave_E,
     "the loss falls with N and with D": check_the_loss_falls_with_size_and_tokens,
     "gamma = 1: the Chinchilla law": limit_gamma_one_is_chinchilla,
+    "A = B: size and tokens can trade places": limit_size_and_tokens_trade_places,
+    "delta = 1: the Chinchilla law": limit_delta_one_is_chinchilla,
+    "N or D alone to infinity: the Chinchilla law, whatever delta is": limit_plenty_of_one_is_chinchilla,
     "N_S and D_S to infinity: the student reaches its teacher, L_S falls to L_T": (
         limit_an_infinite_student_reaches_its_teacher
     ),

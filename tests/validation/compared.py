@@ -16,7 +16,7 @@ from bayes_dsl.validation import left_out
 from tests.posteriors import posterior_around
 
 LAWS = (SUPERVISED, CHINCHILLA)
-TRUTH = {**published("besiroglu").parameters, "gamma": 1.0}
+TRUTH = {**published("besiroglu").parameters, "gamma": 1.0, "delta": 1.0}
 
 
 @contextmanager

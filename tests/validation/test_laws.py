@@ -9,6 +9,7 @@ from bayes_dsl.inference.settings import Settings
 from bayes_dsl.inference.simulate import Noise, simulate
 from bayes_dsl.laws.distillation import DISTILLATION
 from bayes_dsl.laws.published import published
+from bayes_dsl.laws.registry import registered
 from bayes_dsl.laws.supervised import CHINCHILLA, SUPERVISED
 from bayes_dsl.runs.table import RunTable
 from bayes_dsl.validation.laws import ROWS_OUT, compare_laws
@@ -49,9 +50,14 @@ def test_everything_is_said_of_every_law(small_table: RunTable) -> None:
     told = []
     with made_by_hand(off=1.05) as seen:
         found = compare_laws(
-            small_table, targets=[TARGET], seed=3, prob=0.8, progress=lambda *done: told.append(done)
+            small_table,
+            laws=LAWS,
+            targets=[TARGET],
+            seed=3,
+            prob=0.8,
+            progress=lambda *done: told.append(done),
         )
-    # The defaults: laws of supervised runs, holdouts at 4x and 8x.
+    # By default runs are held out at 4x and at 8x.
     assert set(found.laws.index) == {law.name for law in LAWS} and found.healthy
     assert told == [(i + 1, 6) for i in range(6)] and len(seen) == 6
     assert sorted(found.held_out["factor"].unique()) == [4.0, 8.0]
@@ -80,12 +86,18 @@ def test_rows_of_one_group_are_left_out_together(small_table: RunTable) -> None:
 def test_a_table_too_small_to_hold_out_has_no_forecast_weights(small_table: RunTable) -> None:
     small = small_table.select(np.arange(12))
     with made_by_hand():
-        found = compare_laws(small, targets=[TARGET])
+        found = compare_laws(small, laws=LAWS, targets=[TARGET])
         with pytest.raises(InputError, match="14 are needed to condition on"):
-            compare_laws(small, factors=[8.0])
+            compare_laws(small, laws=LAWS, factors=[8.0])
     assert found.held_out.empty and found.laws[["log_score", "forecast_weight"]].isna().all(axis=None)
     assert found.targets["law"].tolist() == ["supervised", "chinchilla"]
     assert found.notes[0].startswith("no holdout at 4x: ") and "none has a weight" in found.notes[2]
+
+
+def test_by_default_every_law_of_the_tables_runs_is_compared(small_table: RunTable) -> None:
+    with made_by_hand():
+        found = compare_laws(small_table, factors=[8.0])
+    assert set(found.laws.index) == {law.name for law in registered() if not law.explains("distilled")}
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import pytest
 from scipy import stats
 
 from bayes_dsl.errors import InputError
+from bayes_dsl.laws.base import Law
+from bayes_dsl.laws.registry import registered
 from bayes_dsl.validation import worlds
 from bayes_dsl.validation.worlds import Study, draw_world, possible_draws, study_of
 
@@ -23,6 +25,12 @@ def drawn(study: Study) -> list[worlds.World]:
 
 def test_the_design_is_what_the_docstring_says(study: Study) -> None:
     assert study.structure.rows == (24,) and study.structure.effects == ()
+
+
+@pytest.mark.parametrize("law", registered(), ids=lambda law: law.name)
+def test_every_registered_law_can_be_calibrated(law: Law) -> None:
+    structure = study_of(law.name).structure
+    assert structure.law is law and structure.rows == ((24, 30) if law.explains("distilled") else (24,))
 
 
 def test_truths_follow_the_prior(study: Study, drawn: list[worlds.World]) -> None:
