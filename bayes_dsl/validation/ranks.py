@@ -23,14 +23,19 @@ NULL_RANKS = 10_000
 
 def effective_draws(draws: np.ndarray) -> float:
     """Bulk effective sample size of draws (chain, draw), at most their number; 0 where it cannot be computed."""
-    if np.ptp(draws) == 0:
+    if draws.size == 0 or np.ptp(draws) == 0:
         return float(draws.size)
     found = float(array_stats.ess(draws, method="bulk"))
     return min(found, float(draws.size)) if np.isfinite(found) else 0.0
 
 
 def position(truth: float, draws: np.ndarray, rng: np.random.Generator) -> float:
-    """Where a truth stands among draws (chain, draw), thinned to as many as are independent, in (0, 1)."""
+    """Where a truth stands among draws (chain, draw), thinned to as many as are independent, in (0, 1).
+
+    Among no draws at all, where every one of them was dropped, it stands anywhere: the rule above, for 0 draws.
+    """
+    if draws.size == 0:
+        return float(rng.random())
     kept = max(1, min(MOST_DRAWS, int(effective_draws(draws))))
     thinned = draws.reshape(-1)[np.linspace(0, draws.size - 1, kept).round().astype(int)]
     ties = int(np.sum(thinned == truth))

@@ -58,3 +58,10 @@ def test_the_p_value_of_an_ecdf_is_itself_uniform() -> None:
     found = [p_of_ecdf(rng.random(50)) for _ in range(300)]
     assert stats.kstest(found, "uniform").pvalue > 1e-3
     assert p_of_ecdf(rng.random(50) ** 2) < 0.01
+
+
+def test_among_no_draws_a_truth_stands_anywhere() -> None:
+    rng = np.random.default_rng(3)
+    found = np.array([position(1.0, np.empty((1, 0)), rng) for _ in range(400)])
+    assert effective_draws(np.empty((1, 0))) == 0.0
+    assert stats.kstest(found, "uniform").pvalue > 0.01
