@@ -161,8 +161,8 @@ def provenance_toml(plan: Plan, corpus: Mapping[str, Any], frame: pd.DataFrame, 
                 for name in ("git_rev", "jax_version", "device")
                 if name in made.columns
             },
-            **{name: importlib.metadata.version(name) for name in ("jaxlib", "numpy", "optax")},
         },
+        "collected_by": {name: importlib.metadata.version(name) for name in ("jaxlib", "numpy", "optax")},
     }
     lines = [f'title = "Runs of the plan {plan.name}"', 'command = "python -m models sweep"']
     for name, table in tables.items():

@@ -25,7 +25,7 @@ from bayes_dsl.runs import datasets
 from bayes_dsl.runs.quantities import format_quantity
 from bayes_dsl.runs.table import RunTable
 
-TABLE = "simulated_study"
+TABLE = "trained_study"
 BEYOND = 2.0
 """The target is this many times the params, and the tokens, of the student with the largest compute."""
 

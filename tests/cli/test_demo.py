@@ -89,9 +89,11 @@ def test_the_target_lies_beyond_the_runs(small_posterior: Posterior) -> None:
     assert target == {"student_params": 1e10, "student_tokens": 2e11}
 
 
-def test_the_table_ships_and_is_called_simulated() -> None:
-    assert len(RunTable.read(datasets.path(demo.TABLE)).used) > 100
-    assert "simulated" in datasets.provenance(demo.TABLE).title.lower()
+def test_the_table_ships_and_was_really_trained() -> None:
+    used = RunTable.read(datasets.path(demo.TABLE)).used
+    assert len(used) >= 55 and sum(used.values("role") == "distilled") >= 25
+    provenance = datasets.provenance(demo.TABLE)
+    assert provenance.details and "trained" in provenance.title.lower()
 
 
 def test_a_folder_that_cannot_be_made_is_refused(bayes_dsl, tmp_path: Path) -> None:

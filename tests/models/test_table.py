@@ -221,6 +221,6 @@ def test_the_provenance_is_toml_without_folders(tmp_path: Path) -> None:
     assert content["plan"] == {"name": "small", "sha256": plan.sha256}
     assert content["corpus"]["odd key"] == "a\nb'''\x7f" and content["corpus"]["H2"] == "1.9"
     assert content["runs"]["supervised"] == 3 and content["runs"]["cpu_seconds"] == 7.5
-    assert content["made_by"]["git_rev"] == ["abc"] and content["made_by"]["numpy"]
+    assert content["made_by"]["git_rev"] == ["abc"] and content["collected_by"]["numpy"]
     assert content["plan_as_given"]["text"].replace('"notes"', f'"{tmp_path}/notes"') == plan.text
     assert json.dumps(content)  # plain data throughout
