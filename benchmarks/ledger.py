@@ -58,7 +58,13 @@ class Row(BaseModel):
     machine: Annotated[str, Field(min_length=5)]
 
 
-def append(row: Mapping[str, Any], *, rivals: Sequence[str] = (), path: Path = LEDGER) -> Row:
+def append(
+    row: Mapping[str, Any],
+    *,
+    rivals: Sequence[str] = (),
+    elsewhere: Mapping[str, str] | None = None,
+    path: Path = LEDGER,
+) -> Row:
     """Add one measurement to the ledger, with date, commit, versions and machine filled in.
 
     Parameters
@@ -67,6 +73,8 @@ def append(row: Mapping[str, Any], *, rivals: Sequence[str] = (), path: Path = L
         `benchmark`, `claim` and `figures`; as needed `target`, `met`, `settings`, `note` (see `Row`).
     rivals : sequence of str
         Distributions whose versions matter beside ours, for instance ``("pymc", "nutpie")``.
+    elsewhere : mapping, optional
+        Of figures that another machine measured: its `device`, and the versions of what it computed with.
     path : Path
         The ledger.
 
@@ -75,6 +83,8 @@ def append(row: Mapping[str, Any], *, rivals: Sequence[str] = (), path: Path = L
     pydantic.ValidationError
         Where the row breaks the schema; nothing is written then.
     """
+    told = dict(elsewhere) if elsewhere is not None else None
+    device = told.pop("device") if told is not None else None
     commit = _git("rev-parse", "HEAD")
     # A figure that was appended a moment ago does not make the measured code another.
     changed = _git("status", "--porcelain", "--", ".", f":(exclude){LEDGER.relative_to(ROOT)}")
@@ -84,8 +94,8 @@ def append(row: Mapping[str, Any], *, rivals: Sequence[str] = (), path: Path = L
             "date": datetime.datetime.now(datetime.UTC).replace(microsecond=0),
             "commit": commit,
             "dirty": bool(changed),
-            "versions": versions(rivals),
-            "machine": machine(),
+            "versions": versions(rivals) if told is None else told,
+            "machine": machine() if device is None else device,
         }
     )
     line = json.dumps(whole.model_dump(mode="json"), ensure_ascii=False, allow_nan=False) + "\n"

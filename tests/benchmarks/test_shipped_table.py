@@ -53,7 +53,7 @@ def test_a_finished_sweep_becomes_a_table_that_ships(tmp_path: Path) -> None:
     require_what_its_plan_makes("small", tmp_path / "out")
     provenance = datasets.provenance("small", tmp_path / "out")
     assert (provenance.title, provenance.licence) == ("Small runs", "MIT, as the package")
-    assert set(provenance.details) == {"plan", "corpus", "runs", "made_by", "plan_as_given"}
+    assert set(provenance.details) == {"plan", "corpus", "runs", "made_by", "collected_by", "plan_as_given"}
 
 
 def test_a_table_of_another_plan_is_found_out(tmp_path: Path) -> None:
