@@ -1,15 +1,16 @@
 # Every command makes its own environment first; a second call finds it made.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint sbc rivals lock clean
+.PHONY: help setup demo test evidence lint sbc rivals lock clean
 
 help:
-	@echo "make demo    run the main job on a table that ships with the package; results in demo/"
-	@echo "make test    style, types, the map's arrows, and all tests"
-	@echo "make lint    the same without the tests"
-	@echo "make sbc     simulation-based calibration, 1,000 replications of each case, resumable (some hours)"
-	@echo "make rivals  an environment for the benchmarks, .venv-rivals, with what we compare with"
-	@echo "make lock    pin the newest versions of everything anew"
-	@echo "make clean   remove the environment and everything that was made"
+	@echo "make demo      run the main job on a table that ships with the package; results in demo/"
+	@echo "make test      style, types, the map's arrows, and all tests but the campaigns among them"
+	@echo "make evidence  these: public and simulated tables sampled in full, and runs killed at random moments"
+	@echo "make lint      style, types and the map's arrows alone"
+	@echo "make sbc       simulation-based calibration, 1,000 replications of each case, resumable (some hours)"
+	@echo "make rivals    an environment for the benchmarks, .venv-rivals, with what we compare with"
+	@echo "make lock      pin the newest versions of everything anew"
+	@echo "make clean     remove the environment and everything that was made"
 
 setup:
 	@bash .ci/setup
@@ -18,7 +19,10 @@ demo: setup
 	.venv/bin/bayes-dsl demo
 
 test: lint
-	.venv/bin/python -m pytest -n 2 --dist worksteal
+	.venv/bin/python -m pytest -n 2 --dist worksteal -m "not evidence"
+
+evidence: setup
+	.venv/bin/python -m pytest -n 2 --dist worksteal -m evidence
 
 lint: setup
 	.venv/bin/ruff check .

@@ -41,9 +41,8 @@ def once_a_run(
     They are handed on as they lie in memory, not in the package's own file, which is a matter for tests.
     """
     base = folders.getbasetemp()
-    folder = (
-        base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
-    )  # what all workers of this run share
+    # Its parent is what all workers of this run share.
+    folder = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
     path = folder / f"{name}.pickle"
     with (folder / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -92,12 +91,7 @@ def sampled_distilled() -> Posterior:
     noise = Noise(scale=0.004, scale_distilled=0.003, teacher_effect=0.003)
     table = simulate(truth.law, truth.parameters, design, noise=noise, seed=2)
     try:
-        return fit(
-            table,
-            law=DISTILLATION,
-            seed=2,
-            settings=Settings(chains=2, warmup=500, draws=500, most_draws=500),
-        )
+        return fit(table, seed=2, settings=Settings(chains=2, warmup=500, draws=500, most_draws=500))
     except NotConverged as failure:
         posterior: Posterior = failure.posterior
         return posterior

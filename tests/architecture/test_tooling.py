@@ -134,6 +134,14 @@ def test_a_script_is_sound_and_stops_at_the_first_failure(name: str) -> None:
     assert subprocess.run(["bash", "-n", str(path)], check=False).returncode == 0
 
 
+def test_ci_runs_every_test() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    chosen = re.findall(r"-m pytest .*-m (.+)$", makefile, re.MULTILINE)
+    assert chosen == ['"not evidence"', "evidence"]
+    script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "\nmake test\n" in script and "\nmake evidence\n" in script
+
+
 def test_what_is_promised_about_the_wheel_stands() -> None:
     assert PROJECT["requires-python"] == ">=3.12"
     assert PROJECT["scripts"] == {"bayes-dsl": "bayes_dsl.cli.app:main"}

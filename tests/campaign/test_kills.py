@@ -62,6 +62,7 @@ def kill_one(driver: int, dice: random.Random) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.evidence
 def test_fifty_kills_change_no_byte(tmp_path: Path) -> None:
     run(chains(tmp_path / "quiet", count=UNITS))
     expected = result_bytes(tmp_path / "quiet")
@@ -77,6 +78,7 @@ def test_fifty_kills_change_no_byte(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.evidence
 def test_a_checkpoint_that_is_not_atomic_is_caught(tmp_path: Path) -> None:
     run(chains(tmp_path / "quiet", "torn_chain", UNITS))
     expected = result_bytes(tmp_path / "quiet")

@@ -88,6 +88,7 @@ def said(place: Path, command: str) -> str:
     return done.stdout
 
 
+@pytest.mark.evidence
 @pytest.mark.parametrize("one", [CHINCHILLA, GEMSTONES], ids=["chinchilla", "gemstones"])
 def test_a_public_table_from_a_shell(one: Slice, tmp_path: Path) -> None:
     (tmp_path / "runs.csv").symlink_to(folder() / one.file)

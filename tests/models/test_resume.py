@@ -119,6 +119,7 @@ def child(folder: Path, cache: Path) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.slow
+@pytest.mark.evidence
 def test_a_process_killed_at_random_moments_loses_nothing(tmp_path: Path) -> None:
     kills = int(os.environ.get("TRAINER_KILLS", "4"))
     rng = np.random.default_rng(0)

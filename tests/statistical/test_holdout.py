@@ -25,6 +25,7 @@ def test_the_split_hides_everything_beyond_an_eighth(name: str, rows: int, actua
 
 
 @pytest.mark.slow
+@pytest.mark.evidence
 @pytest.mark.parametrize("name", holdout.TABLES)
 def test_the_largest_run_is_forecast_from_an_eighth(
     name: str, record_property: pytest.RecordProperty, capsys: pytest.CaptureFixture[str]

@@ -15,7 +15,7 @@ from bayes_dsl.laws.published import published
 from bayes_dsl.laws.supervised import CHINCHILLA
 from tests.real_tables import entry, open_table
 
-pytestmark = [pytest.mark.statistical, pytest.mark.real_tables, pytest.mark.slow]
+pytestmark = [pytest.mark.statistical, pytest.mark.real_tables, pytest.mark.slow, pytest.mark.evidence]
 
 # FLOPs of Chinchilla-70B and of Gopher, arXiv 2203.15556.
 BUDGET = 5.76e23

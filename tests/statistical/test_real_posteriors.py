@@ -17,7 +17,7 @@ from bayes_dsl.laws.supervised import CHINCHILLA
 from bayes_dsl.runs.table import RunTable
 from tests.real_tables import Entry, entries, entry, open_table
 
-pytestmark = [pytest.mark.statistical, pytest.mark.real_tables, pytest.mark.slow]
+pytestmark = [pytest.mark.statistical, pytest.mark.real_tables, pytest.mark.slow, pytest.mark.evidence]
 
 # Besiroglu et al., arXiv 2404.10102: estimate and bootstrap standard error on the 240 rows.
 BESIROGLU = {

@@ -17,7 +17,7 @@ from bayes_dsl.inference.simulate import simulate
 from bayes_dsl.laws.published import published
 from benchmarks import recovery_study
 
-pytestmark = [pytest.mark.statistical, pytest.mark.slow]
+pytestmark = [pytest.mark.statistical, pytest.mark.slow, pytest.mark.evidence]
 
 SEED = 1000  # none of the recorded campaign's
 PROB = 0.998
