@@ -24,6 +24,7 @@ _DOOR = {
     "Prior": "inference.priors",
     "default_prior": "inference.priors",
     "prior_of_your_own": "inference.priors",
+    "prior_from_published": "inference.published_prior",
     "Settings": "inference.settings",
     "fit": "inference.fit",
     "Posterior": "inference.posterior",

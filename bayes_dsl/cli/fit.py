@@ -17,6 +17,7 @@ from bayes_dsl.costs.beside import beside, read_cost_model
 from bayes_dsl.costs.flops import CostModel
 from bayes_dsl.costs.flops import cost_model as named_cost_model
 from bayes_dsl.errors import Fault, FileRefused, NotConverged
+from bayes_dsl.inference.carried import CarriedPrior
 from bayes_dsl.inference.fit import fit
 from bayes_dsl.inference.misfit import Misfit
 from bayes_dsl.inference.posterior import Posterior
@@ -34,6 +35,7 @@ def fit_table(
     law: str | None,
     misfit: bool,
     cost: str | None,
+    prior: CarriedPrior | None,
     settings: Settings,
     seed: int,
     prob: float,
@@ -49,6 +51,7 @@ def fit_table(
         law=law,
         misfit=misfit,
         cost_model=cost_of(path, cost),
+        prior=prior,
         settings=settings,
         seed=seed,
         output=output,
@@ -58,6 +61,7 @@ def fit_table(
         posterior=str(output),
         law=posterior.law.name,
         misfit=posterior.misfit,
+        prior=posterior.prior_origin,
         table=table_of(posterior),
         cost_model=None if posterior.cost_model is None else posterior.cost_model.record(),
         seed=posterior.seed,
@@ -93,6 +97,7 @@ def fitted(
     output: Path,
     quiet: bool,
     misfit: bool = False,
+    prior: CarriedPrior | None = None,
 ) -> Posterior:
     """Return the posterior of a table, already saved, whether or not it passed its health gate."""
     require_place(output)
@@ -102,6 +107,7 @@ def fitted(
             posterior = fit(
                 table,
                 law=chosen,
+                prior=prior,
                 misfit=Misfit() if misfit else None,
                 seed=seed,
                 settings=settings,
@@ -119,6 +125,8 @@ def show_fit(report: FitKeys, *, quiet: bool) -> None:
     table = report.table
     rows = f"{table.used} of {table.rows} rows of {table.source}"
     say(f"{report.law} law, {rows}, seed {report.seed}, misfit {report.misfit}")
+    if report.prior is not None:
+        say(f"Prior of the coefficients: {report.prior}")
     show_health(report.health, problems=False)
     if report.cost_model is not None:
         say(f"Cost model: {report.cost_model['name']}")

@@ -74,6 +74,9 @@ class FitKeys(Keys):
     posterior: str = Field(description="the file that was written")
     law: str
     misfit: str = Field(description="none (the bare law) or drift (the world may leave the law)")
+    prior: str | None = Field(
+        description="whence the carried prior of the coefficients, or null for the package's own"
+    )
     table: TableKeys
     cost_model: dict[str, object] | None = Field(
         description="what a token costs, by name and numbers, or null where nobody stated it"
@@ -104,6 +107,9 @@ class SummaryKeys(Keys):
 
     law: str
     misfit: str = Field(description="none (the bare law) or drift (the world may leave the law)")
+    prior: str | None = Field(
+        description="whence the carried prior of the coefficients, or null for the package's own"
+    )
     table: TableKeys
     counting: str | None = Field(description="non_embedding, total, or null where unstated")
     seed: int

@@ -31,8 +31,8 @@ def summary(
 ) -> None:
     """Say what a saved posterior holds and whether to trust it.
 
-    Keys of --json: law, misfit, table, counting, seed, settings, versions, health, intervals, unidentified,
-    odd_rows, notes.
+    Keys of --json: law, misfit, prior, table, counting, seed, settings, versions, health, intervals,
+    unidentified, odd_rows, notes.
     """
     from bayes_dsl.cli.summary import summarise
 

@@ -46,6 +46,7 @@ def report_of(posterior: Posterior, *, prob: float, kind: str) -> SummaryKeys:
     return SummaryKeys(
         law=posterior.law.name,
         misfit=posterior.misfit,
+        prior=posterior.prior_origin,
         table=table_of(posterior),
         counting=posterior.counting,
         seed=posterior.seed,
@@ -64,6 +65,8 @@ def show_summary(report: SummaryKeys, *, name: str, quiet: bool) -> None:
     table, settings = report.table, report.settings
     say(f"{name}: {report.law} law, misfit {report.misfit}, seed {report.seed}")
     say(f"Table: {table.source}, {table.used} of {table.rows} rows used, sha256 {table.sha256}")
+    if report.prior is not None:
+        say(f"Prior of the coefficients: {report.prior}")
     say(f"Counting of params: {report.counting or 'unstated'}")
     say(
         f"Sampled: {settings['chains']:g} chains of {report.health.draws / settings['chains']:g} draws "

@@ -9,6 +9,7 @@ import typer
 
 from bayes_dsl.cli.options import (
     LAWS_SHOWN,
+    AcceptOption,
     ColumnsOption,
     CountingOption,
     JsonOption,
@@ -71,6 +72,24 @@ def fit(
             help="Let supervised runs leave the law, more so the further beyond the table; or the bare law.",
         ),
     ] = False,
+    prior_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE.nc|published:NAME",
+            show_default=False,
+            help="Start from another study's posterior, or from hoffmann, besiroglu, busbridge_table6 or "
+            "busbridge_corrected. Default: the package's prior.",
+        ),
+    ] = None,
+    inflate: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            show_default=False,
+            help="Multiply that prior's standard deviations: above 1 where this study is only alike.",
+        ),
+    ] = None,
+    accept_unhealthy: AcceptOption = False,
     columns: ColumnsOption = None,
     where: WhereOption = None,
     counting: CountingOption = None,
@@ -98,9 +117,10 @@ def fit(
 
     Ends with exit code 1 where the health gate is not passed; the file is written all the same, and marked.
 
-    Keys of --json: posterior, law, misfit, table, cost_model, seed, health, intervals, notes, warnings.
+    Keys of --json: posterior, law, misfit, prior, table, cost_model, seed, health, intervals, notes, warnings.
     """
     from bayes_dsl.cli.fit import fit_table
+    from bayes_dsl.cli.prior_option import prior_of
     from bayes_dsl.inference.settings import Settings
 
     fit_table(
@@ -111,6 +131,7 @@ def fit(
         law=law,
         misfit=misfit,
         cost=cost,
+        prior=prior_of(prior_from, inflate=inflate, accept_unhealthy=accept_unhealthy),
         settings=Settings(
             chains=chains,
             warmup=warmup,

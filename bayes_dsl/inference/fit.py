@@ -13,6 +13,7 @@ import xarray as xr
 
 from bayes_dsl.costs.flops import CostModel, check_counting
 from bayes_dsl.errors import NotConverged
+from bayes_dsl.inference.carried import CarriedPrior
 from bayes_dsl.inference.diagnostics import Diagnostics, diagnose
 from bayes_dsl.inference.identification import prior_draws
 from bayes_dsl.inference.misfit import BARE_LAW, DRIFT, Misfit, with_misfit
@@ -42,7 +43,7 @@ def fit(
     table: RunTable,
     *,
     law: Law | None = None,
-    prior: Prior | None = None,
+    prior: Prior | CarriedPrior | None = None,
     misfit: Misfit | None = None,
     seed: int = 0,
     settings: Settings = DEFAULT_SETTINGS,
@@ -56,9 +57,11 @@ def fit(
     table : RunTable
         Rows with status ok are conditioned on.
     law : Law, optional
-        Default: the distillation law where there are distilled rows, otherwise the supervised law (free gamma).
-    prior : Prior, optional
-        Default: `default_prior(law, typical_loss=median loss)`; a law of your own needs one.
+        Default: the distillation law where there are distilled rows, otherwise the supervised law (free gamma), or
+        that of a carried prior.
+    prior : Prior or CarriedPrior, optional
+        Default: `default_prior(law, typical_loss=median loss)`; a law of your own needs one. Or what another study
+        (`Posterior.as_prior()`) or a publication (`prior_from_published(...)`) says of the coefficients.
     misfit : Misfit, optional
         How far the world may leave the law on supervised runs (`Misfit()` has the package's constants); None: the
         bare law. Densities of the prior that bear the misfit's names take the place of its own.
@@ -74,21 +77,26 @@ def fit(
     Raises
     ------
     CountingMismatch
-        The cost model counts parameters otherwise than the table.
+        The cost model, or a carried prior, counts parameters otherwise than the table.
     TableError
-        The table has rows that the law does not explain, or no usable row; or a misfit and no supervised row.
+        The table has rows that the law does not explain, or no usable row; or a misfit and no supervised row; or
+        rows that a carried prior has seen.
     InputError
-        A misfit is asked for, and the law has neither size nor tokens for it to drift along.
+        A misfit is asked for, and the law has neither size nor tokens for it to drift along; or a carried prior is
+        of another law.
     NotConverged
         The draws fail the health gate; they are on the error's `posterior`.
     """
     if cost_model is not None:
         check_counting(cost_model, table.counting)
+    if isinstance(prior, CarriedPrior):
+        law = prior.law_for(table) if law is None else law
+        prior = prior.onto(table, law)
     law = default_law(table) if law is None else law
     if prior is None:
         prior = default_prior(law, typical_loss=float(np.median(table.used.values("loss"))))
     if misfit is not None:
-        prior = with_misfit(prior, misfit)
+        prior = replace(prior, densities=with_misfit(prior, misfit).densities)
     observations = observe(table, law=law, prior=prior, misfit=misfit)
     posterior = _sampled(table, observations, prior, settings, seed, progress)
     diverged = posterior.diagnostics.divergences
@@ -156,6 +164,8 @@ def _posterior(
     names = ("params", "tokens", "teacher_loss")
     constant = {name: ("run", used.values(name)[observations.order]) for name in names}
     constant["line"] = ("run", np.asarray(used.lines)[observations.order])
+    if prior.joint is not None:
+        constant["prior_seen"] = ("seen", np.array(prior.joint.seen, dtype=np.int64))
     tree = xr.DataTree.from_dict(
         {
             "/posterior": reported,
@@ -214,6 +224,8 @@ def _attributes(
         "token_span": {role: observations.data["token_span"][role] for role in structure.sloped},
         "diagnostics": diagnostics,
     }
+    if prior.joint is not None:
+        records["prior_joint"] = prior.joint.to_record()
     if observations.grids:
         records["misfit_grids"] = {axis: grid.to_record() for axis, grid in observations.grids.items()}
     return {

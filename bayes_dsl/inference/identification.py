@@ -25,9 +25,15 @@ def prior_draws(
     """The law's parameters under the prior alone, arrays (draws,)."""
     coordinates = coordinates_of(law)
     rng = np.random.default_rng((seed, 1))
-    stand_in = {coordinate: name for name, coordinate in coordinates.replaces}
+    carried = {}
+    if prior.joint is not None:
+        carried = prior.joint.moved(law, prior.joint.draws(draws, rng), center)
+    stand_in = {coordinate: name for name, coordinate in coordinates.replaces if coordinate not in carried}
     with jax.enable_x64(True):
-        z = {n: jnp.asarray(_draw(prior[stand_in.get(n, n)], draws, rng)) for n in coordinates.names}
+        z = {
+            n: jnp.asarray(carried[n] if n in carried else _draw(prior[stand_in.get(n, n)], draws, rng))
+            for n in coordinates.names
+        }
         where = {name: jnp.full(draws, value) for name, value in center.items()}
         for coordinate, name in stand_in.items():
             # The coordinate is the parameter shifted by other coordinates; at 0 it shows the shift.
@@ -44,9 +50,16 @@ def _draw(density: Density, size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def unidentified(
-    law: Law, posterior: Mapping[str, np.ndarray], prior: Mapping[str, np.ndarray]
+    law: Law,
+    posterior: Mapping[str, np.ndarray],
+    prior: Mapping[str, np.ndarray],
+    *,
+    carried: bool = False,
 ) -> tuple[str, ...]:
-    """A sentence for every coefficient that the data do not identify, from draws (draw,) of both."""
+    """A sentence for every coefficient that the data do not identify, from draws (draw,) of both.
+
+    Under a prior `carried` over from elsewhere such a coefficient may be known well, only not from this table.
+    """
     positive = {parameter.name: parameter.support == "positive" for parameter in law.parameters}
     derived_only = ("c_1", "d_1") if law is DISTILLATION else ()
     sentences = []
@@ -56,8 +69,11 @@ def unidentified(
         log = positive.get(name, True)
         width, prior_width = _width(posterior[name], log), _width(prior[name], log)
         if width > MOST_OF_PRIOR * prior_width:
+            whole = (
+                f"{name} is mostly what the carried prior says" if carried else f"{name} is not identified"
+            )
             sentences.append(
-                f"{name} is not identified: its 90 % interval is {width / prior_width:.0%} as wide as its prior's"
+                f"{whole}: its 90 % interval is {width / prior_width:.0%} as wide as its prior's"
                 + (" (in logarithms)" if log else "")
             )
         elif log and width > np.log(WIDEST_FACTOR):

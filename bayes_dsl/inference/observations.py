@@ -11,6 +11,7 @@ import numpy as np
 from bayes_dsl.errors import Fault, TableError
 from bayes_dsl.inference.coordinates import coordinates_of
 from bayes_dsl.inference.drift import Grid
+from bayes_dsl.inference.joint import JointFamily
 from bayes_dsl.inference.misfit import EDGE, Misfit, grids_of, numbers_of
 from bayes_dsl.inference.noise import EFFECTS
 from bayes_dsl.inference.priors import Prior
@@ -23,6 +24,7 @@ LARGEST_MEMBER = 200_000
 LEAST_TOKEN_RATIO = 4.0
 # Seed noise is told from the rest where at least this many configurations were run more than once.
 LEAST_REPLICATED = 2
+NOTHING_CARRIED: tuple[tuple[str, ...], JointFamily] = ((), "normal")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +32,7 @@ class Structure:
     """What is sampled, apart from every number: hashable, so that a compiled sampler serves tables of one shape.
 
     `effects` are (name, number of levels that at least two rows share); `drifts` the axes of a misfit, each with
-    its first and last sampled knot.
+    its first and last sampled knot; `carried` the coordinates of one joint prior, and its family.
     """
 
     law: Law
@@ -42,6 +44,7 @@ class Structure:
     prior_names: tuple[str, ...]
     families: tuple[str, ...]
     drifts: tuple[tuple[str, int, int], ...] = ()
+    carried: tuple[tuple[str, ...], JointFamily] = NOTHING_CARRIED
 
     @property
     def n_runs(self) -> int:
@@ -120,10 +123,11 @@ def observe(table: RunTable, *, law: Law, prior: Prior, misfit: Misfit | None = 
         prior_names=prior.names,
         families=tuple(density.family for density in prior.densities),
         drifts=tuple((axis, grid.first, grid.last) for axis, grid in grids.items()),
+        carried=NOTHING_CARRIED if prior.joint is None else (prior.joint.names, prior.joint.family),
     )
     loss, loss_se = used.values("loss")[order], used.values("loss_se")[order]
     data: dict[str, Any] = {
-        "center": _center(used, role_of),
+        "center": center_of(used),
         "inputs": inputs,
         "log_loss": np.log(loss),
         "relative_se": np.nan_to_num(loss_se / loss),
@@ -134,11 +138,12 @@ def observe(table: RunTable, *, law: Law, prior: Prior, misfit: Misfit | None = 
         "anchored": {name: np.zeros(len(levels[name]), dtype=bool) for name in effects},
         "prior": {d.name: {"loc": d.loc, "scale": d.scale, "df": d.df} for d in prior.densities},
     }
-    if blur is not None:
-        data["teacher_blur"] = blur
+    if prior.joint is not None:
+        data["carried"] = prior.joint.numbers(law, data["center"])
+    data |= {} if blur is None else {"teacher_blur": blur}
     if grids:
         data["drift"] = numbers_of(grids, used)
-    if "distilled" in roles and "supervised" not in roles:
+    if roles == ("distilled",):
         notes.append("no supervised rows: the supervised loss in the capacity transition rests on its prior")
     return Observations(
         structure=structure, data=data, order=order, levels=levels, notes=tuple(notes), grids=grids
@@ -196,10 +201,10 @@ def _span(log_tokens: np.ndarray) -> dict[str, float]:
     }
 
 
-def _center(used: RunTable, role_of: np.ndarray) -> dict[str, float]:
+def center_of(used: RunTable) -> dict[str, float]:
     """Means of the logarithms; distilled rows weighted by their gap, where the law has something to explain."""
     log_N, log_D = np.log(used.values("params")), np.log(used.values("tokens"))
-    supervised, distilled = role_of == "supervised", role_of == "distilled"
+    supervised, distilled = (used.values("role") == role for role in ("supervised", "distilled"))
     base = supervised if supervised.any() else distilled
     center = {"log_N": float(log_N[base].mean()), "log_D": float(log_D[base].mean())}
     if not distilled.any():

@@ -16,10 +16,13 @@ import xarray as xr
 
 from bayes_dsl.costs.flops import CostModel
 from bayes_dsl.errors import Fault, FileRefused, InputError, UnhealthyPosterior, UnknownName
+from bayes_dsl.inference.carried import CarriedPrior, carried_posterior
+from bayes_dsl.inference.coordinates import coordinates_of
 from bayes_dsl.inference.diagnostics import Diagnostics
 from bayes_dsl.inference.drift import Grid
 from bayes_dsl.inference.identification import unidentified
 from bayes_dsl.inference.intervals import interval
+from bayes_dsl.inference.joint import Joint
 from bayes_dsl.inference.misfit import BARE_LAW, DRIFT
 from bayes_dsl.inference.paths import Drift, paths
 from bayes_dsl.inference.posterior_file import read_tree, write_tree
@@ -28,6 +31,9 @@ from bayes_dsl.laws.base import Law
 from bayes_dsl.laws.registry import law as registered_law
 from bayes_dsl.laws.registry import registered
 from bayes_dsl.runs.table import RunTable
+
+KEPT = ("seed", "counting", "prior", "center", "token_span", "notes", "diagnostics", "cost_model")
+"""What every posterior's file holds, each readable by its name."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -143,6 +149,7 @@ class Posterior:
             self.law,
             {name: self.draws(name) for name in names},
             {name: np.asarray(prior[name]).ravel() for name in names},
+            carried=self.prior.joint is not None,
         )
 
     @cached_property
@@ -164,7 +171,39 @@ class Posterior:
 
     @cached_property
     def prior(self) -> Prior:
-        return Prior.from_records(self._json("prior"))
+        if "prior_joint" not in self.tree.attrs:
+            return Prior.from_records(self._json("prior"))
+        seen = np.asarray(self.tree["constant_data"]["prior_seen"], np.int64).tolist()
+        joint = Joint.from_record(self._json("prior_joint"), seen)
+        return Prior.from_records(self._json("prior"), joint)
+
+    @property
+    def prior_origin(self) -> str | None:
+        """Whence the coefficients' prior, in a line; None where it was of independent densities."""
+        return None if self.prior.joint is None else self.prior.joint.origin
+
+    def as_prior(self, *, inflate: float = 1.0, accept_unhealthy: bool = False) -> CarriedPrior:
+        """What these draws say of the law's coefficients, as the prior of a study of other runs.
+
+        The normal density with the mean and covariance of the draws in this table's centred coordinates; noise,
+        shared effects and misfit are not carried (`carried.py`).
+        `inflate` multiplies every standard deviation, for a study that is only alike.
+
+        Raises
+        ------
+        UnhealthyPosterior
+            The draws failed the health gate, and `accept_unhealthy` does not accept that.
+        """
+        self.require_healthy(accept_unhealthy)
+        names = coordinates_of(self.law).names
+        carried = carried_posterior(
+            self.law,
+            {name: self._flat("unconstrained_posterior", name) for name in names},
+            center=self.center,
+            table=self.table,
+            former=self.prior.joint,
+        )
+        return carried.inflated(inflate)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -240,16 +279,7 @@ class Posterior:
     def _refuse_incomplete(self, where: str) -> None:
         """A tree can be whole to its checksum and yet not be what `fit` gives."""
         try:
-            for name in (
-                "seed",
-                "counting",
-                "prior",
-                "center",
-                "token_span",
-                "notes",
-                "diagnostics",
-                "cost_model",
-            ):
+            for name in KEPT:
                 getattr(self, name)
             self.diagnostics.line()
             self._refuse_unknown_misfit()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import log
 from typing import Any, Literal
 
 from bayes_dsl.errors import Fault, InputError
 from bayes_dsl.inference.coordinates import coordinates_of
+from bayes_dsl.inference.joint import Joint
 from bayes_dsl.laws.base import Law
 
 Family = Literal["normal", "student_t"]
@@ -50,9 +51,13 @@ class Density:
 
 @dataclass(frozen=True, kw_only=True)
 class Prior:
-    """One density for each sampled quantity; independent of each other."""
+    """One density for each sampled quantity; independent of each other, and of `joint`.
+
+    `joint` is the density of the coordinates that a former study or a publication knows together; None by default.
+    """
 
     densities: tuple[Density, ...]
+    joint: Joint | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,22 +82,24 @@ class Prior:
         for density in densities:
             self[density.name]
         new = {density.name: density for density in densities}
-        return Prior(densities=tuple(new.get(old.name, old) for old in self.densities))
+        return replace(self, densities=tuple(new.get(old.name, old) for old in self.densities))
 
     def with_scales(self, factor: float) -> Prior:
         """Every scale multiplied by `factor`: the same beliefs, held more or less firmly."""
         return Prior(
             densities=tuple(
                 Density(**{**asdict(density), "scale": density.scale * factor}) for density in self.densities
-            )
+            ),
+            joint=None if self.joint is None else self.joint.inflated(factor),
         )
 
     def to_records(self) -> list[dict[str, Any]]:
+        """The densities as plain data; `joint` has a record of its own."""
         return [asdict(density) for density in self.densities]
 
     @classmethod
-    def from_records(cls, records: Iterable[Mapping[str, Any]]) -> Prior:
-        return cls(densities=tuple(Density(**record) for record in records))
+    def from_records(cls, records: Iterable[Mapping[str, Any]], joint: Joint | None = None) -> Prior:
+        return cls(densities=tuple(Density(**record) for record in records), joint=joint)
 
 
 def default_prior(law: Law, *, typical_loss: float) -> Prior:

@@ -11,6 +11,7 @@ import numpyro
 import numpyro.distributions as dist
 
 from bayes_dsl.inference.coordinates import coordinates_of
+from bayes_dsl.inference.joint import joint_log_density
 from bayes_dsl.inference.misfit import EDGE, expected_log_loss
 from bayes_dsl.inference.noise import token_scale, total_scale
 from bayes_dsl.inference.observations import Structure
@@ -89,17 +90,23 @@ def _sample(structure: Structure, data: Tree, name: str) -> jax.Array:
 def _law(structure: Structure, data: Tree) -> dict[str, jax.Array]:
     coordinates = coordinates_of(structure.law)
     stand_in = {coordinate: prior for prior, coordinate in coordinates.replaces}
+    carried, family = structure.carried
     z = {}
     for name in coordinates.names:
-        if name in stand_in:
+        if name in stand_in or name in carried:
             z[name] = numpyro.sample(name, dist.ImproperUniform(dist.constraints.real, (), ()))
         else:
             z[name] = _sample(structure, data, name)
     parameters = coordinates.to_parameters(z, data["center"])
-    for prior in stand_in.values():
+    for coordinate, prior in stand_in.items():
+        if coordinate in carried:
+            continue
         # The coordinate is this parameter shifted by other coordinates: no Jacobian.
         log_density = _density(structure, data, prior).log_prob(parameters[prior])
         numpyro.factor(f"prior_{prior}", log_density)
+    if carried:
+        log_density = joint_log_density(structure.law, carried, family, data["carried"], parameters)
+        numpyro.factor("prior_carried", log_density)
     for name, value in parameters.items():
         numpyro.deterministic(name, value)
     return parameters

@@ -128,10 +128,10 @@ def _start(
     latent = any(name.startswith("z_") for name in names)
     scales = np.array([latent and name.startswith(SCALE_SITES) for name in names])
     replaced = {coordinate: prior for prior, coordinate in coordinates_of(structure.law).replaces}
-    prior = observations.data["prior"]
-    start = np.array(
-        [0.0 if name.startswith(LATENT_SITES) else prior[replaced.get(name, name)]["loc"] for name in names]
-    )
+    known = {name: density["loc"] for name, density in observations.data["prior"].items()}
+    known |= {coordinate: known[name] for coordinate, name in replaced.items() if name in known}
+    known |= observations.data["carried"]["start"] if "carried" in observations.data else {}
+    start = np.array([0.0 if name.startswith(LATENT_SITES) else known[name] for name in names])
     mode = find_mode(_gradients_of(compiled, data), start, scales=scales, seed=seed)
     if not latent:
         return mode, data
