@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,20 +11,15 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayes_dsl.errors import Fault, InputError
-from bayes_dsl.inference.borrowed import Residuals, curvature_fits, parabola, shared_at
 from bayes_dsl.inference.intervals import interval
-from bayes_dsl.inference.least_squares import Minima, minimise
+from bayes_dsl.inference.least_squares import minimise
+from bayes_dsl.inference.nearby import MOST_EVALUATIONS, minimise_nearby
 from bayes_dsl.inference.point_fit import PointFit, parameters_at, position_of, problem
+from bayes_dsl.inference.taylor import model_fits
 from bayes_dsl.laws.base import Law
 
 REPLICATES = 4096
 MAX_ITERATIONS = 300
-# Iterations with the fit's own second derivatives, before each refit takes its own.
-SHARED_ITERATIONS = 30
-# Iterations before that, on residuals of second order.
-PARABOLA_ITERATIONS = 7
-# Enough for most refits after that.
-FIRST_ROUND = 3
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -123,29 +117,23 @@ def bootstrap(
     start = position_of(fit.law, fit.rows, fit.parameters)
     position, objective = np.tile(start, (replicates, 1)), np.full(replicates, np.inf)
     converged = np.zeros(replicates, dtype=bool)
-    left_over, shared = max_iterations, 0
-    if curvature_fits(fit.n_rows, len(start)):
-        if max_iterations > PARABOLA_ITERATIONS:
-            position = _by_parabolas(residuals, data, start, counts, fit.delta)
-            left_over -= PARABOLA_ITERATIONS
-        shared = min(SHARED_ITERATIONS, left_over)
-    for budget, curvature_at in ((shared, start), (left_over - shared, None)):
-        left = np.flatnonzero(~converged)
-        if budget <= 0 or not len(left):
-            continue
-        ended: Minima = minimise(
+    left_over = max_iterations
+    if model_fits(fit.n_rows, len(start)) and max_iterations > MOST_EVALUATIONS:
+        near = minimise_nearby(residuals, data, center=start, weights=counts, delta=fit.delta)
+        position, objective, converged = near.position, near.objective, near.converged
+        left_over -= MOST_EVALUATIONS
+    left = np.flatnonzero(~converged)
+    if len(left):
+        ended = minimise(
             residuals,
             data,
             starts=position[left],
             weights=counts[left],
             delta=fit.delta,
-            max_iterations=budget,
-            curvature_at=curvature_at,
+            max_iterations=left_over,
             cold=False,
-            first_round=min(FIRST_ROUND, budget),
         )
-        position[left], objective[left] = ended.position, ended.objective
-        converged[left] = ended.converged
+        position[left], objective[left], converged[left] = ended.position, ended.objective, ended.converged
     return Bootstrap(
         fit=fit,
         parameters=parameters_at(fit.law, fit.rows, position),
@@ -153,24 +141,6 @@ def bootstrap(
         converged=converged,
         seed=seed,
     )
-
-
-def _by_parabolas(
-    residuals: Residuals, data: Any, start: np.ndarray, counts: np.ndarray, delta: float
-) -> np.ndarray:
-    """Where each refit would end were its residuals of second order about the fit: a start close to its end."""
-    nearby = shared_at(residuals, start, data)
-    return minimise(
-        parabola,
-        nearby,
-        starts=np.tile(start, (len(counts), 1)),
-        weights=counts,
-        delta=delta,
-        max_iterations=PARABOLA_ITERATIONS,
-        curvature_at=start,
-        cold=False,
-        first_round=PARABOLA_ITERATIONS,
-    ).position
 
 
 def _counts(fit: PointFit, replicates: int, seed: int) -> np.ndarray:

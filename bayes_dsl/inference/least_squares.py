@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from bayes_dsl.inference.borrowed import Residuals, Shared, curvatures, shared_at
+from bayes_dsl.inference.taylor import Residuals, apart
 
 # Of one fit inside a compiled block, of all fits as NumPy arrays between blocks.
 type Array = Any
@@ -65,9 +65,7 @@ def minimise(
     weights: np.ndarray,
     delta: float,
     max_iterations: int,
-    curvature_at: np.ndarray | None = None,
     cold: bool = True,
-    first_round: int = ITERATIONS_A_ROUND,
 ) -> Minima:
     """Minimise sum_i weight_i Huber_delta(residual_i) for every row of `starts` and `weights`.
 
@@ -90,35 +88,25 @@ def minimise(
         Where Huber's function turns from a square to a line, in the residuals' unit.
     max_iterations : int
         Evaluations of residuals and derivatives that each fit may use (rounded up to a multiple of two).
-    curvature_at : ndarray, shape (p,), optional
-        Position whose derivatives of the residuals make every fit's curvature, where the starts are close to
-        it: a fifth of the cost. The gradient is exact all the same, hence the minima are, too.
     cold : bool
         Whether the starts are far from their minima.
-    first_round : int
-        Iterations that every fit makes before those that have converged are left out for the first time.
     """
     with jax.enable_x64(True):
         data = jax.tree.map(jnp.asarray, data)
-        shared = None if curvature_at is None else shared_at(residuals, curvature_at, data)
-        advance = _advance(residuals, shared is None)
+        advance = _advance(residuals)
         state = _start(starts, BLEND_FAR if cold else BLEND_NEAR)
         used = np.zeros(len(starts), dtype=np.int64)
         size = _fits_a_block(len(starts), weights.shape[1])
-        left, iterations = np.arange(len(starts)), first_round
-        known = shared is not None and bool(np.all(starts == curvature_at))
+        left = np.arange(len(starts))
         while len(left) and used.max() < max_iterations:
             for block in (left[at : at + size] for at in range(0, len(left), size)):
                 rows = np.resize(block, size)
                 part = Descent(*(array[rows] for array in state))
-                if known:
-                    part = _begin(part, weights[rows], shared, delta)
-                moved = advance(part, weights[rows], data, shared, delta, iterations - known)
+                moved = advance(part, weights[rows], data, delta)
                 for array, new in zip(state, moved, strict=True):
                     array[block] = np.asarray(new)[: len(block)]
-                used[block] += iterations
+                used[block] += ITERATIONS_A_ROUND
             left = left[~state.converged[left]]
-            known, iterations = False, ITERATIONS_A_ROUND
     return Minima(
         position=np.asarray(state.position),
         objective=np.asarray(state.objective),
@@ -148,65 +136,45 @@ def _start(starts: np.ndarray, blend: float) -> Descent:
     )
 
 
-@jax.jit
-def _begin(part: Descent, weights: jax.Array, shared: Shared, delta: jax.Array) -> Descent:
-    """The first step of fits that start where the derivatives were taken: the same residuals serve them all."""
-
-    def one(fit: Descent, weight: jax.Array) -> Descent:
-        weight = weight.astype(jnp.float64)
-        pull, secant, newton = curvatures(shared.residual, weight, shared.position, shared, delta)
-        objective = jnp.dot(weight, huber(shared.residual, delta))
-        tried = (objective, pull @ shared.slopes, secant, newton)
-        return _decide(fit, tried, jnp.sum(weight) * delta**2)
-
-    begun: Descent = jax.vmap(one)(part, weights)
-    return begun
-
-
 @functools.cache
-def _advance(residuals: Residuals, exact: bool) -> Callable[..., Descent]:
+def _advance(residuals: Residuals) -> Callable[..., Descent]:
     """A compiled round of iterations for a block of fits."""
 
-    def one(
-        fit: Descent, weight: jax.Array, data: Any, shared: Any, delta: jax.Array, iterations: jax.Array
-    ) -> Descent:
+    def one(fit: Descent, weight: jax.Array, data: Any, delta: jax.Array) -> Descent:
         weight = weight.astype(jnp.float64)
 
         def iterate(_: int, fit: Descent) -> Descent:
-            tried = _evaluate(residuals, exact, fit.trial, weight, data, shared, delta)
+            tried = _evaluate(residuals, fit.trial, weight, data, delta)
             return _decide(fit, tried, jnp.sum(weight) * delta**2)
 
-        ended: Descent = jax.lax.fori_loop(0, iterations, iterate, fit)
+        ended: Descent = jax.lax.fori_loop(0, ITERATIONS_A_ROUND, iterate, fit)
         return ended
 
-    compiled: Callable[..., Descent] = jax.jit(jax.vmap(one, in_axes=(0, 0, None, None, None, None)))
+    compiled: Callable[..., Descent] = jax.jit(jax.vmap(one, in_axes=(0, 0, None, None)))
     return compiled
 
 
 def _evaluate(
-    residuals: Residuals,
-    exact: bool,
-    position: jax.Array,
-    weight: jax.Array,
-    data: Any,
-    shared: Any,
-    delta: jax.Array,
+    residuals: Residuals, position: jax.Array, weight: jax.Array, data: Any, delta: jax.Array
 ) -> tuple[jax.Array, jax.Array, jax.Array, jax.Array]:
     """The objective at a position with its gradient and its two curvatures, secant and Newton's."""
 
     def model(at: jax.Array) -> jax.Array:
         return residuals(at, data)
 
-    if not exact:
-        r, pullback = jax.vjp(model, position)
-        pull, secant, newton = curvatures(r, weight, position, shared, delta)
-        return jnp.dot(weight, huber(r, delta)), pullback(pull)[0], secant, newton
-    r, tangent = jax.linearize(model, position)
-    jacobian = jax.vmap(tangent)(jnp.eye(position.shape[0], dtype=position.dtype))
+    def gradient(at: jax.Array) -> jax.Array:
+        _, pullback = apart(jax.vjp(model, at))
+        pulled: jax.Array = pullback(pull)[0]
+        return pulled
+
+    directions = jnp.eye(position.shape[0], dtype=position.dtype)
+    r, tangent = apart(jax.linearize(model, position))
+    jacobian = apart(jax.vmap(tangent)(directions))
     size = jnp.abs(r)
     inside = size <= delta
     pull = weight * jnp.clip(r, -delta, delta)
-    bend = jax.hessian(lambda at: jnp.dot(jax.lax.stop_gradient(pull), model(at)))(position)
+    _, bend_along = apart(jax.linearize(gradient, position))
+    bend = jax.vmap(bend_along)(directions)
     secant = _gram(jacobian, weight * jnp.where(inside, 1.0, delta / size))
     newton = _gram(jacobian, weight * inside) + bend
     return jnp.dot(weight, huber(r, delta)), jacobian @ pull, secant, newton

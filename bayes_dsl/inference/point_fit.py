@@ -12,9 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from bayes_dsl.errors import Fault, TableError
-from bayes_dsl.inference.borrowed import Residuals
 from bayes_dsl.inference.coordinates import Coordinates, coordinates_of
 from bayes_dsl.inference.least_squares import Minima, minimise
+from bayes_dsl.inference.taylor import Residuals
 from bayes_dsl.laws.base import INPUT_COLUMNS, Law
 from bayes_dsl.runs.table import RunTable
 

@@ -98,16 +98,6 @@ def test_a_hopeless_start_is_not_converged_and_does_not_disturb_the_others() -> 
     assert found.objective[0] == alone.objective[0] and np.all(np.isinf(found.objective[1:]))
 
 
-def test_borrowed_curvature_finds_the_same_minima() -> None:
-    center = ended(np.array([[0.5, 0.0]]), np.ones((1, ROWS))).position[0]
-    starts = np.tile(center, (20, 1))
-    exact = ended(starts, draws(), cold=False)
-    borrowed = ended(starts, draws(), cold=False, curvature_at=center)
-    agree = exact.converged & borrowed.converged
-    assert np.mean(agree) > 0.8
-    assert borrowed.objective[agree] == pytest.approx(exact.objective[agree], rel=1e-9)
-
-
 def test_degenerate_weights_do_not_break_the_rest() -> None:
     """Five coefficients: half of the fits have fewer distinct rows than that, the others all rows."""
     fit = synthetic_fit()
