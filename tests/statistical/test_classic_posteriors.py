@@ -13,7 +13,7 @@ from bayes_dsl.inference.settings import Settings
 from bayes_dsl.validation.ranks import holm
 from tests.classic import CLASSICS, Classic, Moments
 
-pytestmark = pytest.mark.statistical
+pytestmark = [pytest.mark.statistical, pytest.mark.evidence]
 
 SETTINGS = Settings(chains=4, warmup=500, draws=1500, most_draws=1500)
 LEVEL = 0.01
