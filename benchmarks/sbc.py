@@ -96,7 +96,7 @@ def record(case: Case, *, replications: int, workers: int, partial: bool) -> Non
 
 RULE = (
     "a draw of the prior is replaced where a parameter of the law is not finite or a positive one is 0 in float64, "
-    "or an expected loss is not finite; posterior draws of that kind are dropped"
+    "or an exponent is above 5, or an expected loss is not finite; posterior draws of that kind are dropped"
 )
 
 

@@ -9,8 +9,8 @@ import typer
 
 Counting = Literal["non_embedding", "total"]
 Kind = Literal["eti", "hdi"]
-LawName = Literal["supervised", "chinchilla", "tied", "interaction", "distillation"]
-LAWS_SHOWN = "supervised|chinchilla|tied|interaction|distillation"
+LawName = Literal["supervised", "chinchilla", "tied", "interaction", "distillation", "exponential"]
+LAWS_SHOWN = "supervised|chinchilla|tied|interaction|distillation|exponential"
 
 
 def probability(value: float) -> float:

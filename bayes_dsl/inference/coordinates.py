@@ -7,14 +7,9 @@ Supervised: with a = alpha gamma, b = beta gamma, x = ln N - mean, y = ln D - me
     L = E + m [w e^(-alpha x) + (1 - w) e^(-beta y)]^gamma,
 
 sampled as ln(E + m), ln(m/E), logit w, ln(m a w), ln(m b (1 - w)), ln gamma; with tied exponents without logit w, which
-the two slopes then are; with an interaction likewise, ln delta for ln gamma. Distilled: with q = ln(L_T / L~),
-
-    L_S - L_T = e^(G - c_0 (t - t_0) - softplus(ln eta + s (q - ln r_0)) / eta)
-                [w' e^(-alpha' x') + (1 - w') e^(-beta' y')]^gamma',
-
-sampled as ln(gap) at the centre, its slope in t = ln L_T there, ln r_1 and ln s_1 (where the transition has cost
-one e-fold, and its steepness there), ln eta, logit w', ln(a' w'), ln(b' (1 - w')), ln gamma'. Each coordinate is
-shifted only by others, hence densities of c_0 and of its coordinate differ by no Jacobian.
+the two slopes then are; with an interaction likewise, ln delta for ln gamma. The distilled part has a file of its own
+(`distilled_coordinates.py`). Each coordinate is shifted only by others, hence densities of c_0 and of its coordinate
+differ by no Jacobian.
 """
 
 from __future__ import annotations
@@ -26,9 +21,18 @@ from functools import partial
 import jax
 import jax.numpy as jnp
 
+from bayes_dsl.inference.distilled_coordinates import (
+    DISTILLED_NAMES,
+    EXPONENTIAL_NAMES,
+    distilled_coordinates,
+    distilled_parameters,
+    exponential_coordinates,
+    exponential_parameters,
+)
 from bayes_dsl.laws.base import Law, Parameter
 from bayes_dsl.laws.distillation import DISTILLATION
-from bayes_dsl.laws.supervised import CHINCHILLA, SUPERVISED, supervised_log_loss
+from bayes_dsl.laws.exponential import EXPONENTIAL
+from bayes_dsl.laws.supervised import CHINCHILLA, SUPERVISED
 from bayes_dsl.laws.variants import INTERACTION, TIED
 
 Arrays = Mapping[str, jax.Array]
@@ -37,17 +41,6 @@ SUPERVISED_NAMES = ("log_L_center", "log_m_over_E", "logit_w", "log_slope_N", "l
 CHINCHILLA_NAMES = SUPERVISED_NAMES[:-1]
 TIED_NAMES = tuple(name for name in SUPERVISED_NAMES if name != "logit_w")
 INTERACTION_NAMES = (*CHINCHILLA_NAMES, "log_delta")
-DISTILLED_NAMES = (
-    "log_gap_center",
-    "slope_L_T",
-    "log_r_1",
-    "log_s_1",
-    "log_eta",
-    "logit_w_prime",
-    "log_slope_N_S",
-    "log_slope_D_S",
-    "log_gamma_prime",
-)
 CENTER_NAMES = ("log_N", "log_D", "log_N_S", "log_D_S", "log_L_T")
 
 
@@ -165,11 +158,20 @@ def _interaction_factors(logit_w: jax.Array, delta: jax.Array) -> tuple[jax.Arra
 
 def _joint_parameters(z: Arrays, center: Arrays) -> dict[str, jax.Array]:
     supervised = _supervised_parameters(z, center)
-    return {**supervised, **_distilled_parameters(z, center, supervised)}
+    return {**supervised, **distilled_parameters(z, center, supervised)}
 
 
 def _joint_coordinates(parameters: Arrays, center: Arrays) -> dict[str, jax.Array]:
-    return {**_supervised_coordinates(parameters, center), **_distilled_coordinates(parameters, center)}
+    return {**_supervised_coordinates(parameters, center), **distilled_coordinates(parameters, center)}
+
+
+def _exponential_parameters(z: Arrays, center: Arrays) -> dict[str, jax.Array]:
+    supervised = _supervised_parameters(z, center)
+    return {**supervised, **exponential_parameters(z, center, supervised)}
+
+
+def _exponential_coordinates(parameters: Arrays, center: Arrays) -> dict[str, jax.Array]:
+    return {**_supervised_coordinates(parameters, center), **exponential_coordinates(parameters, center)}
 
 
 def _supervised_parameters(z: Arrays, center: Arrays) -> dict[str, jax.Array]:
@@ -207,71 +209,6 @@ def _supervised_coordinates(parameters: Arrays, center: Arrays) -> dict[str, jax
     }
 
 
-def _transition_at_center(
-    supervised: Arrays, center: Arrays, s: jax.Array, log_r_0: jax.Array, log_eta: jax.Array
-) -> jax.Array:
-    """ln eta + s (t_0 - ln L~(centre) - ln r_0): how far the centre stands into the capacity transition."""
-    student = {"N": jnp.exp(center["log_N_S"]), "D": jnp.exp(center["log_D_S"])}
-    return log_eta + s * (center["log_L_T"] - supervised_log_loss(supervised, student) - log_r_0)
-
-
-def _log_mean_growth(eta: jax.Array) -> jax.Array:
-    """ln((e^eta - 1) / eta), which vanishes with eta; without overflow for large eta."""
-    return eta + jnp.log(-jnp.expm1(-eta)) - jnp.log(eta)
-
-
-def _distilled_parameters(z: Arrays, center: Arrays, supervised: Arrays) -> dict[str, jax.Array]:
-    log_eta, log_gamma = z["log_eta"], z["log_gamma_prime"]
-    eta, gamma = jnp.exp(log_eta), jnp.exp(z["log_gamma_prime"])
-    s = jnp.exp(z["log_s_1"]) * eta / -jnp.expm1(-eta)
-    log_r_0 = z["log_r_1"] - _log_mean_growth(eta) / s
-    depth = _transition_at_center(supervised, center, s, log_r_0, log_eta)
-    c_0 = z["slope_L_T"] - s / eta * jax.nn.sigmoid(depth)
-    # The gap at the centre without its transition, carried from ln L_T = t_0 to ln L_T = 0.
-    log_scale = z["log_gap_center"] + jax.nn.softplus(depth) / eta + c_0 * center["log_L_T"]
-    log_w, log_v = -jax.nn.softplus(-z["logit_w_prime"]), -jax.nn.softplus(z["logit_w_prime"])
-    alpha = jnp.exp(z["log_slope_N_S"] - log_w - log_gamma)
-    beta = jnp.exp(z["log_slope_D_S"] - log_v - log_gamma)
-    return {
-        "A_prime": jnp.exp(log_scale / gamma + log_w + alpha * center["log_N_S"]),
-        "B_prime": jnp.exp(log_scale / gamma + log_v + beta * center["log_D_S"]),
-        "alpha_prime": alpha,
-        "beta_prime": beta,
-        "gamma_prime": gamma,
-        "c_0": c_0,
-        "c_1": s / eta,
-        "d_1": jnp.exp(log_r_0 - log_eta / s),
-        "f_1": 1.0 / s,
-        "r_0": jnp.exp(log_r_0),
-        "s": s,
-        "eta": eta,
-    }
-
-
-def _distilled_coordinates(parameters: Arrays, center: Arrays) -> dict[str, jax.Array]:
-    p = parameters
-    s = 1.0 / p["f_1"]
-    eta = 1.0 / (p["c_1"] * p["f_1"])
-    log_eta = jnp.log(eta)
-    log_r_0 = jnp.log(p["d_1"]) + log_eta / s
-    depth = _transition_at_center(p, center, s, log_r_0, log_eta)
-    size = jnp.log(p["A_prime"]) - p["alpha_prime"] * center["log_N_S"]
-    tokens = jnp.log(p["B_prime"]) - p["beta_prime"] * center["log_D_S"]
-    log_gamma, logit_w = jnp.log(p["gamma_prime"]), size - tokens
-    log_scale = p["gamma_prime"] * jnp.logaddexp(size, tokens)
-    return {
-        "log_gap_center": log_scale - p["c_0"] * center["log_L_T"] - jax.nn.softplus(depth) / eta,
-        "slope_L_T": p["c_0"] + s / eta * jax.nn.sigmoid(depth),
-        "log_r_1": log_r_0 + _log_mean_growth(eta) / s,
-        "log_s_1": jnp.log(s) - log_eta + jnp.log(-jnp.expm1(-eta)),
-        "log_eta": log_eta,
-        "logit_w_prime": logit_w,
-        "log_slope_N_S": jnp.log(p["alpha_prime"]) + log_gamma - jax.nn.softplus(-logit_w),
-        "log_slope_D_S": jnp.log(p["beta_prime"]) + log_gamma - jax.nn.softplus(logit_w),
-        "log_gamma_prime": log_gamma,
-    }
-
-
 _CENTRED = {
     CHINCHILLA: Coordinates(
         law=CHINCHILLA,
@@ -303,6 +240,13 @@ _CENTRED = {
         to_parameters=_joint_parameters,
         from_parameters=_joint_coordinates,
         derived=("r_0", "s", "eta"),
+        replaces=(("c_0", "slope_L_T"),),
+    ),
+    EXPONENTIAL: Coordinates(
+        law=EXPONENTIAL,
+        names=SUPERVISED_NAMES + EXPONENTIAL_NAMES,
+        to_parameters=_exponential_parameters,
+        from_parameters=_exponential_coordinates,
         replaces=(("c_0", "slope_L_T"),),
     ),
 }

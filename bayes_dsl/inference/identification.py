@@ -61,10 +61,10 @@ def unidentified(
     Under a prior `carried` over from elsewhere such a coefficient may be known well, only not from this table.
     """
     positive = {parameter.name: parameter.support == "positive" for parameter in law.parameters}
-    derived_only = ("c_1", "d_1") if law is DISTILLATION else ()
+    derived_only = ("c_1", "d_1", "s") if law is DISTILLATION else ()
     sentences = []
     for name in prior:
-        if name in derived_only or name == "s":
+        if name in derived_only:
             continue
         log = positive.get(name, True)
         width, prior_width = _width(posterior[name], log), _width(prior[name], log)

@@ -83,6 +83,11 @@ def log_gap(parameters: Values, inputs: Values) -> jax.Array:
     student = {"N": inputs["N_S"], "D": inputs["D_S"]}
     log_ratio = log_L_T - supervised_log_loss(parameters, student) - jnp.log(parameters["d_1"])
     transition = parameters["c_1"] * parameters["f_1"] * softplus(log_ratio / parameters["f_1"])
+    return log_gap_without_transition(parameters, inputs) - transition
+
+
+def log_gap_without_transition(parameters: Values, inputs: Values) -> jax.Array:
+    """ln of the gap of a student that its teacher does not outgrow: L_T^-c_0 (A'/N_S^alpha' + B'/D_S^beta')^gamma'."""
     inner = inner_log_sum(
         jnp.log(parameters["A_prime"]),
         parameters["alpha_prime"],
@@ -91,7 +96,7 @@ def log_gap(parameters: Values, inputs: Values) -> jax.Array:
         parameters["beta_prime"],
         jnp.log(inputs["D_S"]),
     )
-    return -parameters["c_0"] * log_L_T - transition + parameters["gamma_prime"] * inner
+    return parameters["gamma_prime"] * inner - parameters["c_0"] * jnp.log(inputs["L_T"])
 
 
 def distilled_log_loss(parameters: Values, inputs: Values) -> jax.Array:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from bayes_dsl.errors import Fault, UnknownName
 from bayes_dsl.laws.base import Law
 from bayes_dsl.laws.distillation import DISTILLATION
+from bayes_dsl.laws.exponential import EXPONENTIAL
 from bayes_dsl.laws.supervised import CHINCHILLA, SUPERVISED
 from bayes_dsl.laws.variants import INTERACTION, TIED
 
-_LAWS = {known.name: known for known in (SUPERVISED, CHINCHILLA, TIED, INTERACTION, DISTILLATION)}
+_LAWS = {
+    known.name: known for known in (SUPERVISED, CHINCHILLA, TIED, INTERACTION, DISTILLATION, EXPONENTIAL)
+}
 
 
 def registered() -> tuple[Law, ...]:
@@ -17,7 +20,8 @@ def registered() -> tuple[Law, ...]:
 
 
 def law(name: str) -> Law:
-    """The registered law of that name: supervised, chinchilla, tied, interaction or distillation.
+    """The registered law of that name: supervised, chinchilla, tied, interaction, distillation or
+    exponential.
 
     Raises
     ------

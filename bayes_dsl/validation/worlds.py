@@ -25,6 +25,7 @@ from bayes_dsl.inference.observations import Observations, Structure, observe
 from bayes_dsl.inference.priors import Density, Prior, default_prior
 from bayes_dsl.inference.program import program
 from bayes_dsl.inference.simulate import Noise, simulate
+from bayes_dsl.laws.exponential import EXPONENTIAL, limit_of
 from bayes_dsl.laws.published import published
 from bayes_dsl.laws.registry import law as law_of
 
@@ -38,11 +39,15 @@ PUBLISHED = {
     "tied": "busbridge_corrected",
     "interaction": "besiroglu",
     "distillation": "busbridge_corrected",
+    "exponential": "busbridge_corrected",
 }
 SIZES = tuple(float(size) for size in np.geomspace(5e7, 2e9, 6))
 TOKENS_PER_PARAM = (5.0, 20.0, 80.0, 320.0)
 STUDENTS = tuple((float(size), ratio * float(size)) for size in SIZES[::2] for ratio in (10.0, 160.0))
 TEACHER_LOSSES = (1.9, 2.05, 2.2, 2.35, 2.5)
+EXPONENTS = ("alpha", "beta")
+MOST_EXPONENT = 5.0
+"""Exponent of size or tokens beyond which a draw is no law: ten times the tokens, a hundred thousandth of the term."""
 # So many draws of the prior in a row that no law could have made mean that the prior is at fault.
 MOST_REFUSED = 1000
 
@@ -102,6 +107,7 @@ def study_of(law_name: str, *, misfit: bool = False) -> Study:
         )
         design = Design(runs=design.runs + taught)
     known = {"delta": 1.0, **published(PUBLISHED[law.name]).parameters}
+    known = limit_of(known) if law == EXPONENTIAL else known
     table = simulate(law, {name: known[name] for name in law.names}, design, noise=Noise(), seed=0)
     prior = default_prior(law, typical_loss=TYPICAL_LOSS)
     drift = Misfit() if misfit else None
@@ -135,22 +141,26 @@ def draw_world(study: Study, rng: np.random.Generator) -> World:
             where=f"law {study.structure.law.name}",
             what="prior",
             value=f"{MOST_REFUSED} draws in a row",
-            rule="none is a law: a parameter is not finite, or a positive one is 0",
+            rule="none is a law: a parameter is not finite, a positive one is 0, or an exponent is above 5",
             remedy="Give a prior whose draws are laws",
         )
     )
 
 
 def possible_draws(structure: Structure, parameters: Mapping[str, np.ndarray]) -> np.ndarray:
-    """Which draws are laws: every parameter of the law is a finite number, and a positive one is above 0.
+    """Which draws are laws: every parameter is a finite number, a positive one above 0, an exponent at most 5.
 
-    The priors' far tails give weights A and B that float64 does not hold (above 1e308 or below 1e-308). The rule
-    asks about parameters alone, so it cuts the prior and the posterior alike, and ranks stay uniform.
+    The priors' far tails give weights A and B that float64 does not hold (above 1e308 or below 1e-308), and, where
+    one term has next to no weight, exponents of up to 30 for it, at which a step that samples the rest diverges. The
+    literature's exponents are .05 to 1. The rule asks about parameters alone, so it cuts the prior and the posterior
+    alike, and ranks stay uniform.
     """
     fine = np.array(True)
     for parameter in structure.law.parameters:
         value = np.asarray(parameters[parameter.name])
         fine = fine & np.isfinite(value) & ((value > 0) | (parameter.support != "positive"))
+        if parameter.name in EXPONENTS:
+            fine = fine & (value <= MOST_EXPONENT)
     return fine
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from bayes_dsl.inference.priors import Prior
+from bayes_dsl.laws.exponential import limit_of
 from bayes_dsl.laws.published import published
 from bayes_dsl.laws.registry import law
 from bayes_dsl.runs.table import RunTable
@@ -22,6 +23,7 @@ SETS = {
     "tied": "busbridge_corrected",
     "interaction": "besiroglu",
     "distillation": "busbridge_corrected",
+    "exponential": "busbridge_corrected",
 }
 EFFECTS = ("group", "replicate", "teacher", "student", "evaluation")
 Row = Mapping[str, Any]
@@ -31,6 +33,7 @@ Floats = Mapping[str, Any]
 def truth(law_name: str) -> dict[str, float]:
     """Published coefficients for one of the package's laws; nobody has published an interaction."""
     known = {"delta": 2.5, **published(SETS[law_name]).parameters}
+    known = limit_of(known) if law_name == "exponential" else known
     return {name: known[name] for name in law(law_name).names}
 
 
@@ -42,9 +45,12 @@ def supervised_loss(p: Floats, N: Any, D: Any) -> Any:
 
 
 def distilled_loss(p: Floats, N: Any, D: Any, L_T: Any) -> Any:
-    """L_T + L_T^-c_0 (1 + (L_T / (L~ d_1))^(1/f_1))^(-c_1 f_1) (A'/N^alpha' + B'/D^beta')^gamma'."""
-    ratio = L_T / (supervised_loss(p, N, D) * p["d_1"])
-    transition = np.exp(-p["c_1"] * p["f_1"] * np.log1p(ratio ** (1 / p["f_1"])))
+    """L_T + L_T^-c_0 (1 + (L_T / (L~ d_1))^(1/f_1))^(-c_1 f_1) (A'/N^alpha' + B'/D^beta')^gamma', or its limit."""
+    ratio = L_T / supervised_loss(p, N, D)
+    if "f_1" in p:
+        transition = np.exp(-p["c_1"] * p["f_1"] * np.log1p((ratio / p["d_1"]) ** (1 / p["f_1"])))
+    else:
+        transition = np.exp(-((ratio / p["r_0"]) ** p["s"]))
     terms = p["A_prime"] / N ** p["alpha_prime"] + p["B_prime"] / D ** p["beta_prime"]
     return L_T + L_T ** -p["c_0"] * transition * terms ** p["gamma_prime"]
 
@@ -70,21 +76,30 @@ def parameters_by_hand(z: Floats, center: Floats) -> dict[str, Any]:
         "gamma": gamma,
         "delta": delta,
     }
-    return p if "log_eta" not in z else {**p, **_distilled_by_hand(z, center, p)}
+    return p if "log_r_1" not in z else {**p, **_distilled_by_hand(z, center, p)}
 
 
 def _distilled_by_hand(z: Floats, center: Floats, p: Floats) -> dict[str, Any]:
-    eta, gamma = np.exp(z["log_eta"]), np.exp(z["log_gamma_prime"])
-    # (1 + eta r^s)^(1 / eta) has risen e-fold at r_1, where its logarithm climbs with slope s_1.
-    s = np.exp(z["log_s_1"]) * eta / (1 - np.exp(-eta))
-    log_r_0 = z["log_r_1"] - np.log((np.exp(eta) - 1) / eta) / s
     student = supervised_loss(p, np.exp(center["log_N_S"]), np.exp(center["log_D_S"]))
-    depth = eta * (np.exp(center["log_L_T"] - log_r_0) / student) ** s
-    c_0 = z["slope_L_T"] - s / eta * depth / (1 + depth)
+    ratio, gamma = np.exp(center["log_L_T"]) / student, np.exp(z["log_gamma_prime"])
+    if "log_eta" in z:
+        eta = np.exp(z["log_eta"])
+        # (1 + eta r^s)^(1 / eta) has risen e-fold at r_1, where its logarithm climbs with slope s_1.
+        s = np.exp(z["log_s_1"]) * eta / (1 - np.exp(-eta))
+        r_0 = np.exp(z["log_r_1"] - np.log((np.exp(eta) - 1) / eta) / s)
+        depth = eta * (ratio / r_0) ** s
+        cost, slope = np.log1p(depth) / eta, s / eta * depth / (1 + depth)
+        transition = {"c_1": s / eta, "d_1": r_0 * eta ** (-1 / s), "f_1": 1 / s, "eta": eta}
+    else:
+        s, r_0 = np.exp(z["log_s_1"]), np.exp(z["log_r_1"])
+        # The centre is described by the transition of eta = .1, which stays finite far beyond it.
+        depth = (ratio / r_0) ** s
+        cost, slope, transition = np.log1p(0.1 * depth) / 0.1, s * depth / (1 + 0.1 * depth), {}
+    c_0 = z["slope_L_T"] - slope
     w = 1 / (1 + np.exp(-z["logit_w_prime"]))
     alpha = np.exp(z["log_slope_N_S"]) / (w * gamma)
     beta = np.exp(z["log_slope_D_S"]) / ((1 - w) * gamma)
-    gap = np.exp(z["log_gap_center"] + c_0 * center["log_L_T"] + np.log1p(depth) / eta)
+    gap = np.exp(z["log_gap_center"] + c_0 * center["log_L_T"] + cost)
     return {
         "A_prime": gap ** (1 / gamma) * w * np.exp(center["log_N_S"]) ** alpha,
         "B_prime": gap ** (1 / gamma) * (1 - w) * np.exp(center["log_D_S"]) ** beta,
@@ -92,12 +107,9 @@ def _distilled_by_hand(z: Floats, center: Floats, p: Floats) -> dict[str, Any]:
         "beta_prime": beta,
         "gamma_prime": gamma,
         "c_0": c_0,
-        "c_1": s / eta,
-        "d_1": np.exp(log_r_0) * eta ** (-1 / s),
-        "f_1": 1 / s,
-        "r_0": np.exp(log_r_0),
+        "r_0": r_0,
         "s": s,
-        "eta": eta,
+        **transition,
     }
 
 
@@ -212,7 +224,7 @@ def plain_rows(law_name: str, *, seed: int = 0, supervised: int = 9, distilled: 
         N, D = 10 ** rng.uniform(8, 10), 10 ** rng.uniform(9.5, 11.5)
         loss = supervised_loss(p, N, D) * np.exp(0.02 * rng.standard_normal())
         rows.append({"role": "supervised", "params": N, "tokens": D, "loss": float(loss), "levels": {}})
-    for _ in range(distilled if law_name == "distillation" else 0):
+    for _ in range(distilled if law(law_name).explains("distilled") else 0):
         N, D, L_T = 10 ** rng.uniform(8, 9.5), 10 ** rng.uniform(9.5, 11.5), rng.uniform(1.9, 2.6)
         loss = distilled_loss(p, N, D, L_T) * np.exp(0.02 * rng.standard_normal())
         row = {"role": "distilled", "params": N, "tokens": D, "loss": float(loss), "teacher_loss": L_T}
@@ -251,7 +263,7 @@ def rich_rows(law_name: str) -> list[Row]:
         add(sup, 4e9, 8e10, loss, {"replicate": 1, "evaluation": 0}, seed=seed, eval_id="x")
     add(sup, 5e8, 9e10, 2.41, {"replicate": "alone", "evaluation": "alone"}, eval_id="z")
     add(sup, 6e8, 7e10, 2.43, {"replicate": "alone"})
-    if law_name != "distillation":
+    if not law(law_name).explains("distilled"):
         return rows
     trained = list(rows)
 

@@ -17,6 +17,7 @@ import pytest
 
 from bayes_dsl.errors import InputError
 from bayes_dsl.laws.base import INPUT_COLUMNS, Law
+from bayes_dsl.laws.distillation import DISTILLATION
 
 Parameters = Mapping[str, float]
 Check = Callable[[Law, Parameters], None]
@@ -34,6 +35,8 @@ WIDE = {
     **dict.fromkeys(("gamma", "gamma_prime"), (0.05, 3.0)),
     "f_1": (0.01, 1.0),
     "c_1": (0.5, 1e9),
+    "s": (1.0, 100.0),
+    "r_0": (0.7, 1.3),
 }
 
 
@@ -306,6 +309,18 @@ def limit_the_student_stays_above_its_teacher(law: Law, parameters: Parameters) 
     assert (float64_log_loss(law, "distilled", parameters, x) > np.log(x["L_T"]) + 1e-3).all()
 
 
+def limit_of_the_distillation_law(law: Law, parameters: Parameters) -> None:
+    x = inputs_within(law, "distilled", parameters)
+    there = float64_log_loss(law, "distilled", parameters, x)
+    apart = []
+    for eta in (1e-3, 1e-6):
+        s, d_1 = parameters["s"], parameters["r_0"] * eta ** (-1 / parameters["s"])
+        p = {**parameters, "c_1": s / eta, "d_1": d_1, "f_1": 1 / s}
+        near = float64_log_loss(DISTILLATION, "distilled", {name: p[name] for name in DISTILLATION.names}, x)
+        apart.append(np.abs(near - there).max())
+    assert apart[1] < 1e-6 < 30 * apart[1] < apart[0]
+
+
 LIMITS: Mapping[str, Check] = {
     "N and D to infinity: the loss falls to E": limit_infinite_size_and_tokens_leave_E,
     "the loss falls with N and with D": check_the_loss_falls_with_size_and_tokens,
@@ -320,6 +335,7 @@ LIMITS: Mapping[str, Check] = {
         limit_a_random_teacher_makes_a_random_student
     ),
     "L_S as a function of L_T is U-shaped: the capacity gap": limit_the_student_is_u_shaped_in_its_teacher,
+    "c_1 f_1 to infinity: the distillation law falls to this one": limit_of_the_distillation_law,
     "L_S stays above L_T (the law's gap is positive; a measured one need not be)": (
         limit_the_student_stays_above_its_teacher
     ),
