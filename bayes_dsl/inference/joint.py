@@ -138,7 +138,7 @@ class Joint:
 
     def moved(self, law: Law, z: np.ndarray, center: Mapping[str, float]) -> dict[str, np.ndarray]:
         """Coordinates (count, k) about its own centre, as coordinates (count,) about another."""
-        coordinates = _own(law, self.names)
+        coordinates = _own(law, self)
         with jax.enable_x64(True):
             found = dict(zip(self.names, jnp.asarray(z).T, strict=True))
             here, there = ({n: jnp.asarray(v) for n, v in c.items()} for c in (dict(self.center), center))
@@ -184,10 +184,17 @@ def joint_log_density(
     return jnp.asarray(numbers["constant"] - 0.5 * (df + len(names)) * jnp.log1p(squares / df))
 
 
-def _own(law: Law, names: Sequence[str]) -> Coordinates:
+def _own(law: Law, joint: Joint) -> Coordinates:
     """The coordinates of the part of a law that the density is about: all of it, or its supervised part."""
-    whole = coordinates_of(law)
-    return whole if set(whole.names) == set(names) else coordinates_of(SUPERVISED)
+    whole, part = coordinates_of(law), coordinates_of(SUPERVISED)
+    if set(joint.names) == set(whole.names):
+        return whole
+    if set(joint.names) == set(part.names) < set(whole.names):
+        return part
+    rule = (
+        f"the {law.name} law takes a density of all its coordinates, or of all those of its supervised part"
+    )
+    raise _refused(joint, "coordinates", ", ".join(joint.names), rule)
 
 
 def _refused(joint: Joint, what: str, value: str, rule: str) -> InputError:

@@ -143,11 +143,12 @@ def _from_errors(
     sd = np.sqrt(np.diag(unscaled))
     errors = np.array([estimate.standard_error for estimate in known.estimates], dtype=np.float64)
     covariance: np.ndarray = turn @ (unscaled * np.outer(errors / sd, errors / sd)) @ turn.T
-    return 0.5 * (covariance + covariance.T)
+    symmetric: np.ndarray = 0.5 * (covariance + covariance.T)
+    return symmetric
 
 
 def _from_doubt(known: Published, coordinates: Coordinates, typical_loss: float) -> np.ndarray:
-    """Covariance of the coordinates where no error is to be believed: `DOUBT` of the default prior's."""
+    """Covariance of the coordinates where no error is to be believed: `DOUBT` of the default's (c_0's for its slope)."""
     stand_in = {coordinate: name for name, coordinate in coordinates.replaces}
     prior = default_prior(known.law, typical_loss=typical_loss)
     scales = [prior[stand_in.get(name, name)].scale for name in coordinates.names]

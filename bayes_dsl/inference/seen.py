@@ -1,7 +1,9 @@
 """Which runs a prior has seen already: no run may be counted twice, once in the prior and once in the table.
 
 A run is known by its content (role, size, tokens, loss, and the teacher's loss of a student), not by its name, which
-another export may have changed; to six digits, so that it is known through a file that rounds to float32.
+another export may have changed; to six digits, so that nearly every run is known through a file that rounds to
+float32. Coarser rounding hides a run, and later checkpoints of a run that was seen are rows of their own: what these
+share is not known here.
 """
 
 from __future__ import annotations

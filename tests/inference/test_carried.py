@@ -14,10 +14,11 @@ from bayes_dsl.inference.carried import CarriedPrior, carried_posterior
 from bayes_dsl.inference.coordinates import DISTILLED_NAMES, SUPERVISED_NAMES, coordinates_of
 from bayes_dsl.inference.diagnostics import Diagnostics
 from bayes_dsl.inference.fit import fit
+from bayes_dsl.inference.observations import observe
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.inference.priors import NOISE_DENSITIES
 from bayes_dsl.inference.settings import Settings
-from bayes_dsl.laws.base import Law
+from bayes_dsl.laws.base import Law, Parameter, Role
 from bayes_dsl.laws.distillation import DISTILLATION
 from bayes_dsl.laws.supervised import CHINCHILLA, SUPERVISED
 from bayes_dsl.laws.variants import INTERACTION, TIED
@@ -144,6 +145,16 @@ def test_on_distilled_runs_a_supervised_prior_leaves_the_rest_at_its_default(
 def test_a_law_takes_the_prior_of_its_own_kind(law: Law, small_table: RunTable) -> None:
     assert carried(law).law_for(small_table) is law
     assert carried(law).onto(small_table, law).joint == carried(law).joint
+
+
+def test_a_law_of_your_own_needs_no_default_prior_where_all_of_it_is_carried(small_table: RunTable) -> None:
+    k = Parameter(name="k", symbol="k", support="positive", unit="1", meaning="a level")
+    role = Role(name="supervised", inputs=("N", "D"), log_loss=lambda p, x: p["k"] + 0.0 * x["N"])
+    mine = Law(name="mine", parameters=(k,), roles=(role,), source="this test")
+    prior = carried(mine).onto(small_table, mine)
+    assert prior.joint is not None and prior.joint.names == ("log_k",) and set(prior.names) == NOISE
+    seen = observe(small_table, law=mine, prior=prior)
+    assert seen.data["carried"]["start"]["log_k"] == pytest.approx(prior.joint.mean[0])
 
 
 @pytest.mark.parametrize(

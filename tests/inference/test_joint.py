@@ -224,3 +224,10 @@ def test_it_is_a_value_that_survives_as_json() -> None:
 def test_what_is_no_density_is_refused(change: dict[str, object], said: str) -> None:
     with pytest.raises(InputError, match=said):
         replace(made(), **change)
+
+
+@pytest.mark.parametrize(("law", "names"), [(CHINCHILLA, SUPERVISED_NAMES), (DISTILLATION, ("logit_w",))])
+def test_a_density_of_other_coordinates_is_refused(law: Law, names: tuple[str, ...]) -> None:
+    joint = made(SUPERVISED).marginal(names)
+    with pytest.raises(InputError, match=r"coordinates = .*or of all those of its supervised part"):
+        joint.numbers(law, THERE)
