@@ -8,9 +8,9 @@ import pickle
 from collections.abc import Callable
 from pathlib import Path
 
-# Compiled programs are kept between workers and runs; this stands before the first import of JAX.
+# Compiled programs, quick ones too, are kept between workers and runs; this stands before the first import of JAX.
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(__file__).parents[1] / ".pytest_cache" / "jax"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.5")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 import numpy as np
 import pytest
