@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from bayes_dsl.campaign import by_name, run, status
+from bayes_dsl.campaign import by_name, dask_cluster, run, status
 from bayes_dsl.campaign.dask_cluster import Cluster, local_cluster, slurm_cluster
 from bayes_dsl.errors import InputError
 from tests.campaign.tools import WORK, alive, chains, damaged, dummies, result_bytes, until
@@ -174,6 +174,13 @@ def test_an_address_that_does_not_answer_is_one_sentence_within_seconds(tmp_path
     assert status(chains(tmp_path, count=2)).counts["waiting"] == 2
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits a second for an answer; that it is five seconds otherwise is asserted above."""
+    monkeypatch.setattr(dask_cluster, "_ANSWER", 1)
+
+
+@pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\nThis is no scheduler."])
 def test_a_stranger_at_the_address_is_one_sentence(answer: bytes, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -209,6 +216,7 @@ def test_a_missing_extra_is_one_sentence(
     assert line.endswith('Install it: pip install "bayes-dsl[cluster]".')
 
 
+@pytest.mark.usefixtures("impatient")
 def test_it_can_be_called_from_a_notebook_s_thread(tmp_path: Path) -> None:
     async def cell() -> str:
         return refusal("tcp://127.0.0.1:1", tmp_path)[0]
