@@ -9,11 +9,19 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from bayes_dsl.errors import CountingMismatch, FileRefused, InputError, TableError, UnhealthyPosterior
+from bayes_dsl.errors import (
+    CountingMismatch,
+    FileRefused,
+    InputError,
+    NotConverged,
+    TableError,
+    UnhealthyPosterior,
+)
 from bayes_dsl.inference.carried import CarriedPrior, carried_posterior
 from bayes_dsl.inference.coordinates import DISTILLED_NAMES, SUPERVISED_NAMES, coordinates_of
 from bayes_dsl.inference.diagnostics import Diagnostics
 from bayes_dsl.inference.fit import fit
+from bayes_dsl.inference.misfit import Misfit
 from bayes_dsl.inference.observations import observe
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.inference.priors import NOISE_DENSITIES
@@ -112,6 +120,20 @@ def test_the_density_is_the_draws_mean_and_covariance(first: Posterior) -> None:
     wide = first.as_prior(inflate=2.0).joint
     np.testing.assert_allclose(wide.covariance, 4 * np.array(joint.covariance))
     assert wide.origin == f"{joint.origin}, inflate 2"
+
+
+def test_a_misfit_of_the_new_study_stands_beside_what_is_carried(
+    halves: tuple[RunTable, RunTable], first: Posterior
+) -> None:
+    short = Settings(chains=2, warmup=500, draws=250, most_draws=250, retry=False)
+    try:
+        posterior = fit(halves[1], prior=first.as_prior(), misfit=Misfit(), settings=short)
+    except NotConverged as failure:
+        posterior = failure.posterior
+    assert posterior.prior.joint == first.as_prior().joint and posterior.misfit == "drift"
+    assert set(posterior.prior.names) == NOISE | {density.name for density in Misfit().densities()}
+    # What is carried from it are its coefficients alone.
+    assert posterior.as_prior(accept_unhealthy=True).joint.names == coordinates_of(CHINCHILLA).names
 
 
 def test_an_unhealthy_posterior_is_carried_only_where_that_is_accepted(first: Posterior) -> None:
