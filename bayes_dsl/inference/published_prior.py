@@ -148,7 +148,7 @@ def _from_errors(
 
 
 def _from_doubt(known: Published, coordinates: Coordinates, typical_loss: float) -> np.ndarray:
-    """Covariance of the coordinates where errors are not believed: `DOUBT` of the default (of c_0 for its slope)."""
+    """Covariance of the coordinates where no error is believed: `DOUBT` of the default prior's (its slope: c_0)."""
     stand_in = {coordinate: name for name, coordinate in coordinates.replaces}
     prior = default_prior(known.law, typical_loss=typical_loss)
     scales = [prior[stand_in.get(name, name)].scale for name in coordinates.names]
