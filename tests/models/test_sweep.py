@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import time
@@ -20,6 +21,7 @@ from models.plan_tables import Plan
 from models.sweep import campaign_of, costs_of, groups_of
 from models.sweep_folder import Train, standing, sweep
 from models.table import collect_into
+from tests.campaign.tools import children
 from tests.models.small_plans import HEAD, SMALL, plan_of, started, written
 
 LONGER = HEAD.replace("20_000", "400_000") + ("[[supervised]]\nwidths = [16]\ntokens = [6400, 384_000]\n")
@@ -145,3 +147,30 @@ def test_killed_in_the_middle_and_run_again_gives_the_same_bytes(tmp_path: Path)
         collect_into(killed, tmp_path / "early.csv")
     assert not list(tmp_path.glob("early*"))
     assert trained(plan, killed, 2) == trained(plan, tmp_path / "whole", 2)
+
+
+@pytest.mark.evidence
+def test_sweeps_killed_at_random_moments_give_the_same_table(tmp_path: Path) -> None:
+    """SWEEP_KILLS of them: of the sweep, of a worker, or of both."""
+    kills, dice, wanted = 0, random.Random(0), int(os.environ.get("SWEEP_KILLS", "4"))
+    plan = written(tmp_path, LONGER)
+    whole = trained(plan, tmp_path / "whole", 2)
+    for number in range(10 * wanted):
+        folder = tmp_path / f"{number}"
+        while kills < wanted:
+            process = started("sweep", plan, "--out", folder, "--workers", "2", "-q")
+            try:
+                process.wait(dice.uniform(0.3, 6.0))
+                break  # it came to its end in the meantime
+            except subprocess.TimeoutExpired:
+                workers = children(process.pid)
+                for pid in dice.choice([[process.pid], workers[:1], [process.pid, *workers]]):
+                    os.kill(pid, signal.SIGKILL)
+                    kills += 1
+            finally:
+                process.kill()
+                process.communicate()
+        assert trained(plan, folder, 2) == whole
+        if kills >= wanted:
+            return
+    pytest.fail(f"{kills} kills only")
