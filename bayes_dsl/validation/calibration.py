@@ -143,14 +143,14 @@ def campaign_of(
 def calibrate(
     campaign: Campaign, *, workers: int = 1, progress: Callable[[Status], None] | None = None
 ) -> Calibration:
-    """Run what is missing of a calibration's campaign, and gather it.
+    """Run what is missing of a calibration's campaign, units that failed before once more, and gather it.
 
     Raises
     ------
     InputError
         The folder cannot be used, or a unit failed.
     """
-    run(campaign, workers=workers, progress=progress)
+    run(campaign, workers=workers, progress=progress, retry_failed=True)
     return gathered(campaign)
 
 

@@ -60,15 +60,15 @@ def test_units_are_gathered_in_their_order(tmp_path: Path, monkeypatch: pytest.M
         {"first": 2, "count": 1},
     ]
     made = {unit.name: make(unit.payload, campaign.settings, tmp_path, {}) for unit in campaign.units}
-    ran: list[Campaign] = []
-    monkeypatch.setattr(calibration, "run", lambda given, **_: ran.append(given))
+    ran: list[tuple[Campaign, bool]] = []
+    monkeypatch.setattr(calibration, "run", lambda given, **how: ran.append((given, how["retry_failed"])))
     monkeypatch.setattr(
         calibration,
         "results",
         lambda given, partial=False: tuple((unit, made[unit.name], tmp_path) for unit in given.units),
     )
     found = calibrate(campaign)
-    assert ran == [campaign] and found.replications == 3
+    assert ran == [(campaign, True)] and found.replications == 3
     one = replication(study_of("supervised"), HOW, seed=(5, 2))
     assert found.positions["gamma"][2] == one["positions"]["gamma"]
     assert gathered(campaign).to_record() == found.to_record()
