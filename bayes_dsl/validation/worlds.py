@@ -45,7 +45,7 @@ SIZES = tuple(float(size) for size in np.geomspace(5e7, 2e9, 6))
 TOKENS_PER_PARAM = (5.0, 20.0, 80.0, 320.0)
 STUDENTS = tuple((float(size), ratio * float(size)) for size in SIZES[::2] for ratio in (10.0, 160.0))
 TEACHER_LOSSES = (1.9, 2.05, 2.2, 2.35, 2.5)
-EXPONENTS = ("alpha", "beta")
+EXPONENTS = ("alpha", "beta", "alpha_prime", "beta_prime")
 MOST_EXPONENT = 5.0
 """Exponent of size or tokens beyond which a draw is no law: ten times the tokens, a hundred thousandth of the term."""
 # So many draws of the prior in a row that no law could have made mean that the prior is at fault.
