@@ -1,9 +1,10 @@
 """Where the chains start, and the scale of the posterior there: a mode, with the effects' scales at their marginal one.
 
-The joint mode of a model with shared effects is useless: it shrinks the noise until the effects explain every row.
-So the scales (noise and effects) move along the gradient of their marginal posterior, which by Fisher's identity is
-the mean gradient of the joint one over the other coordinates (here: over their local normal approximation), while
-the law and the effects follow by Newton steps. The chains' diagnostics, not this search, decide about a posterior.
+The joint mode of a model with shared effects or a misfit is useless: it shrinks the noise until they explain every
+row. So the scales (noise, effects, paths) move along the gradient of their marginal posterior, which by Fisher's
+identity is the mean gradient of the joint one over the other coordinates (here: over their local normal
+approximation), while the law, the effects and the paths follow by Newton steps. The chains' diagnostics, not this
+search, decide about a posterior.
 """
 
 from __future__ import annotations

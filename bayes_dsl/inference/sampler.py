@@ -33,8 +33,8 @@ LEAST_ANCHORED = 0.9
 SCALE_DOUBT = 3.0
 # Sites of standard normals, which start at 0.
 LATENT_SITES = ("z_", "steps_")
-# Sites that scale noise or effects: the mode search moves them by their marginal posterior.
-SCALE_SITES = ("log_sigma", "log_sd_", "noise_slope", "log_nu_minus_1")
+# Sites that scale noise, effects or paths: the mode search moves them by their marginal posterior.
+SCALE_SITES = ("log_sigma", "log_sd_", "log_drift_", "noise_slope", "log_nu_minus_1")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -125,7 +125,7 @@ def _start(
 ) -> tuple[Mode, Any]:
     """The mode, in coordinates whose shared effects are centred by as much as the table tells about them."""
     names = [name for name, shape in structure.sites for _ in range(int(np.prod(shape)))]
-    latent = any(name.startswith("z_") for name in names)
+    latent = any(name.startswith(LATENT_SITES) for name in names)
     scales = np.array([latent and name.startswith(SCALE_SITES) for name in names])
     replaced = {coordinate: prior for prior, coordinate in coordinates_of(structure.law).replaces}
     known = {name: density["loc"] for name, density in observations.data["prior"].items()}

@@ -14,6 +14,7 @@ from bayes_dsl.inference.priors import default_prior
 from bayes_dsl.inference.sampler import sample
 from bayes_dsl.inference.settings import BLOCK, Settings
 from bayes_dsl.laws.supervised import CHINCHILLA
+from bayes_dsl.validation.worlds import draw_world, study_of
 
 SETTINGS = Settings(chains=3, warmup=500, draws=250)
 
@@ -123,3 +124,18 @@ def test_the_first_draws_frame_makes_them_round():
     np.testing.assert_allclose(np.cov(z), np.eye(4), atol=0.02)
     few = sampler._frame_of(before, positions[:6])
     assert np.linalg.cond(few.whiten) < np.linalg.cond(np.linalg.cholesky(np.cov(positions[:6].T)))
+
+
+def test_a_misfit_that_could_explain_every_row_does_not_take_the_noise_away() -> None:
+    # 24 rows, more steps of the paths than that: at the joint mode of all coordinates the noise would vanish.
+    study = study_of("supervised", misfit=True)
+    world = draw_world(study, np.random.default_rng((20261124, 5)))
+    observations = study.observed(world.log_loss)
+    assert sum(int(np.prod(shape)) for _, shape in observations.structure.sites) > 30
+    short = Settings(chains=2, warmup=500, draws=250, most_draws=250, max_tree_depth=8)
+    drawn = sample(observations, settings=short, seed=1)
+    truth = float(world.sites["log_sigma"])
+    place = [name for name, shape in observations.structure.sites if shape == ()].index("log_sigma")
+    assert abs(drawn.mode.position[place] - truth) < 2.0
+    assert np.abs(drawn.sites["log_sigma"].mean(axis=1) - truth).max() < 2.0
+    assert not drawn.stats["diverging"].all(axis=1).any()
