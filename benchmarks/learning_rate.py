@@ -20,6 +20,7 @@ from models.recipe import Recipe
 
 RECORD = Path(__file__).parent / "results" / "learning_rate.json"
 RESAMPLED = 2000
+MADE_BY = {"device": "device", "jax": "jax_version", "git_rev": "git_rev"}
 
 
 def optima(runs: pd.DataFrame, *, default: float, seed: int = 0) -> list[dict[str, Any]]:
@@ -104,6 +105,18 @@ def row(records: list[dict[str, Any]], *, default: float) -> dict[str, Any]:
     }
 
 
+def trained_on(runs: Path) -> dict[str, str] | None:
+    """What trained the runs, as the sweep recorded it beside their table; None where it left nothing."""
+    beside = runs.with_suffix(".made.csv")
+    if not beside.is_file():
+        return None
+    made = pd.read_csv(beside)
+    return {
+        name: ", ".join(sorted(made[column].dropna().astype(str).unique()))
+        for name, column in MADE_BY.items()
+    }
+
+
 def main() -> None:
     """Read the table, write the record."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -117,7 +130,7 @@ def main() -> None:
     found = row(records, default=default)
     print(json.dumps(found, indent=2))
     if arguments.ledger:
-        append(found)
+        append(found, elsewhere=trained_on(arguments.runs))
 
 
 if __name__ == "__main__":

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.learning_rate import RECORD, optima, row
+from benchmarks.learning_rate import RECORD, optima, row, trained_on
 from benchmarks.ledger import Row
 
 RATES = (0.0025, 0.005, 0.01, 0.02, 0.04)
@@ -70,3 +71,13 @@ def test_the_record_speaks_of_four_seeds_a_width() -> None:
     records = json.loads(RECORD.read_text())
     assert all(record["seeds"] == 4 and len(record["rates"]) >= 4 for record in records)
     assert [record["width"] for record in records] == sorted(record["width"] for record in records)
+
+
+def test_the_ledger_names_what_trained_the_runs(tmp_path: Path) -> None:
+    runs = tmp_path / "runs.csv"
+    assert trained_on(runs) is None
+    runs.with_suffix(".made.csv").write_text(
+        "run_id,jax_version,device,git_rev\na,0.11.2,one,x\nb,0.11.2,one,\n"
+    )
+    told = trained_on(runs)
+    assert told == {"device": "one", "jax": "0.11.2", "git_rev": "x"}
