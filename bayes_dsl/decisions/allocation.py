@@ -136,7 +136,7 @@ def solve(basis: Basis, scenario: Scenario, budgets: np.ndarray, sizes: np.ndarr
     with jax.enable_x64(True):
         log_sizes = None if sizes is None else jnp.log(jnp.asarray(np.array(sizes)))
         budget = jnp.asarray(np.array(budgets, dtype=np.float64))
-        return best_splits(kind, basis.arrays(), prices(scenario), basis.limits(), budget, log_sizes)
+        return best_splits(kind, basis.world(), prices(scenario), basis.limits(), budget, log_sizes)
 
 
 def quantities(split: Split) -> dict[str, np.ndarray]:

@@ -14,24 +14,23 @@ from numpy.typing import ArrayLike
 
 from bayes_dsl.costs.flops import SIX_ND, CostModel, check_counting
 from bayes_dsl.costs.scenarios import Scenario
-from bayes_dsl.decisions.bounds import Bounds, bounds_of
+from bayes_dsl.decisions.bounds import Bounds, bounds_of, require_within_reach
 from bayes_dsl.decisions.splits import Limits, Paid, Prices
 from bayes_dsl.decisions.teachers import Box
+from bayes_dsl.decisions.world import World, of_draws
 from bayes_dsl.errors import Fault, InputError, NotIdentified
-from bayes_dsl.inference.misfit import BARE_LAW
+from bayes_dsl.inference.paths import Drift
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.laws.base import Law
 from bayes_dsl.laws.supervised import chinchilla_log_loss, supervised_log_loss
-
-LAW_ALONE = (
-    "the posterior has misfit, and decisions follow its law alone: fit without --misfit for the bare law's"
-)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Basis:
     """Joint draws of a law's parameters, (draw,) each, with a cost model and search bounds.
 
+    `drift` has the paths of the misfit of the same draws: each draw's losses follow its own paths. None is the
+    bare law.
     Every plan of one comparison is judged on the same draws, so that differences keep their correlation.
     `notes` says what was assumed because nobody stated it.
     """
@@ -40,6 +39,7 @@ class Basis:
     parameters: Mapping[str, np.ndarray]
     cost: CostModel
     bounds: Bounds
+    drift: Drift | None = None
     notes: tuple[str, ...] = ()
 
     @property
@@ -51,11 +51,16 @@ class Basis:
         if self.draws <= most:
             return self
         chosen = np.linspace(0, self.draws - 1, most).round().astype(int)
-        return replace(self, parameters={name: draws[chosen] for name, draws in self.parameters.items()})
+        parameters = {name: draws[chosen] for name, draws in self.parameters.items()}
+        return replace(self, parameters=parameters, drift=of_draws(self.drift, chosen))
 
-    def arrays(self) -> dict[str, jax.Array]:
+    def bare(self) -> Basis:
+        """The same draws of the law without their misfit."""
+        return replace(self, drift=None)
+
+    def world(self) -> World:
         """The draws as JAX arrays in float64."""
-        return dict(self._arrays)
+        return self._world
 
     def limits(self) -> Limits:
         """The bounds as the search takes them, in float64."""
@@ -63,9 +68,10 @@ class Basis:
 
     # Made once: a recommendation judges hundreds of splits.
     @cached_property
-    def _arrays(self) -> dict[str, jax.Array]:
+    def _world(self) -> World:
         with jax.enable_x64(True):
-            return {name: jnp.asarray(draws, jnp.float64) for name, draws in self.parameters.items()}
+            arrays = {name: jnp.asarray(draws, jnp.float64) for name, draws in self.parameters.items()}
+            return World(arrays, self.drift)
 
     @cached_property
     def _limits(self) -> Limits:
@@ -117,6 +123,8 @@ def basis_of(
         The posterior failed its health gate, and nobody accepted that.
     CountingMismatch
         The cost model counts parameters otherwise than the posterior's table does.
+    InputError
+        Bounds go beyond the reach of the posterior's misfit.
     """
     if isinstance(posterior, Basis):
         return replace(posterior, cost=cost_model or posterior.cost, bounds=bounds or posterior.bounds)
@@ -127,13 +135,14 @@ def basis_of(
         cost = SIX_ND
         notes = ("no cost model was named and none came with the table: 6ND is assumed",)
     check_counting(cost, posterior.counting)
-    if posterior.misfit != BARE_LAW:
-        notes = (*notes, LAW_ALONE)
+    if bounds is not None:
+        require_within_reach(bounds, posterior)
     return Basis(
         law=posterior.law,
         parameters=posterior.law_draws(),
         cost=cost,
         bounds=bounds or bounds_of(posterior),
+        drift=posterior.drift,
         notes=notes,
     )
 

@@ -14,6 +14,8 @@ from bayes_dsl.inference.posterior import Posterior
 # is believed there even less.
 SMALLER_PARAMS, LARGER_PARAMS = 1e2, 1e4
 FEWER_TOKENS, MORE_TOKENS = 1e3, 1e5
+# A bound that was printed and typed in again is within reach.
+HAIR = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +83,7 @@ def bounds_of(
     teacher_tokens_cap: float | None = None,
 ) -> Bounds:
     """Bounds that fit the scale of a posterior's runs: 100 times smaller to 10,000 times larger than these,
-    and 1,000 times fewer to 100,000 times more tokens.
+    and 1,000 times fewer to 100,000 times more tokens, as far as the posterior's misfit reaches.
 
     Raises
     ------
@@ -90,13 +92,47 @@ def bounds_of(
     """
     used = posterior.table.used
     params, tokens = used.values("params"), used.values("tokens")
+    reach = {axis: grid.ends() for axis, grid in posterior.grids.items()}
     return Bounds(
-        params=(float(np.min(params)) / SMALLER_PARAMS, float(np.max(params)) * LARGER_PARAMS),
-        tokens=(float(np.min(tokens)) / FEWER_TOKENS, float(np.max(tokens)) * MORE_TOKENS),
+        params=_within(
+            (float(np.min(params)) / SMALLER_PARAMS, float(np.max(params)) * LARGER_PARAMS), reach.get("N")
+        ),
+        tokens=_within(
+            (float(np.min(tokens)) / FEWER_TOKENS, float(np.max(tokens)) * MORE_TOKENS), reach.get("D")
+        ),
         student_params_cap=student_params_cap,
         student_tokens_cap=student_tokens_cap,
         teacher_tokens_cap=teacher_tokens_cap,
     )
+
+
+def require_within_reach(bounds: Bounds, posterior: Posterior) -> None:
+    """Raise `InputError` where bounds go beyond the paths of a posterior's misfit."""
+    faults = []
+    for axis, name in (("N", "params"), ("D", "tokens")):
+        if axis not in posterior.grids:
+            continue
+        low, high = getattr(bounds, name)
+        least, most = posterior.grids[axis].ends()
+        if low < least * (1.0 - HAIR) or high > most * (1.0 + HAIR):
+            rule = (
+                f"the misfit's paths go from {least:.4g} to {most:.4g}, as far beyond the runs as was asked"
+            )
+            faults.append(
+                Fault(
+                    where="bounds",
+                    what=name,
+                    value=f"{low:.4g} .. {high:.4g}",
+                    rule=rule,
+                    remedy="Search within them, or sample with a longer reach (misfit=Misfit(reach=...)) or without",
+                )
+            )
+    if faults:
+        raise InputError(faults)
+
+
+def _within(pair: tuple[float, float], ends: tuple[float, float] | None) -> tuple[float, float]:
+    return pair if ends is None else (max(pair[0], ends[0]), min(pair[1], ends[1]))
 
 
 def _fault(what: str, value: str, rule: str) -> Fault:

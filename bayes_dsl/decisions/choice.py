@@ -16,7 +16,7 @@ from bayes_dsl.decisions.basis import Basis, paid, prices
 from bayes_dsl.decisions.plans import Plan
 from bayes_dsl.decisions.splits import Kind, Limits, Prices
 from bayes_dsl.decisions.teachers import curve_of, log_forward
-from bayes_dsl.inference.misfit import expected_log_loss
+from bayes_dsl.decisions.world import World
 
 Summary = Callable[[np.ndarray], np.ndarray]
 """From losses (point, draw) to one number a point, (point,)."""
@@ -68,7 +68,7 @@ class Choice:
     def _teacher_losses(self) -> tuple[float, float]:
         """Losses of the strongest and weakest teacher within the bounds, in the middle draw."""
         with jax.enable_x64(True):
-            curve = curve_of(self.basis.arrays())
+            curve = curve_of(self.basis.world())
             strongest, weakest = curve.log_s_range(self.basis.limits().teacher)
             return float(np.median(curve.loss(strongest))), float(np.median(curve.loss(weakest)))
 
@@ -96,7 +96,7 @@ class Choice:
         with jax.enable_x64(True):
             size = jnp.log(jnp.asarray(float(self.student_params or 1.0)))
             budget = jnp.asarray(float(self.budget))
-            return self.basis.arrays(), prices(self.scenario), self.basis.limits(), budget, size
+            return self.basis.world(), prices(self.scenario), self.basis.limits(), budget, size
 
     def student_tokens(self, points: np.ndarray) -> np.ndarray:
         """Tokens that each split leaves the student, within its caps, (point,)."""
@@ -126,7 +126,7 @@ class Choice:
 @lru_cache(maxsize=64)
 def _evaluator(kind: Kind, names: tuple[str, ...]) -> Any:
     def one(
-        parameters: Any, prices: Prices, limits: Limits, budget: Any, log_N: Any, point: jax.Array
+        world: World, prices: Prices, limits: Limits, budget: Any, log_N: Any, point: jax.Array
     ) -> jax.Array:
         at = dict(zip(names, point, strict=True))
         log_N = at.get("student_params", log_N)
@@ -142,18 +142,18 @@ def _evaluator(kind: Kind, names: tuple[str, ...]) -> Any:
                 money = money - 3.0 * prices.training * jnp.exp(log_F + at["teacher_tokens"])
                 per_token = per_token + prices.logits * jnp.exp(log_F)
                 teacher = {"N": jnp.exp(at["teacher_params"]), "D": jnp.exp(at["teacher_tokens"])}
-                inputs["L_T"] = jnp.exp(expected_log_loss(kind.law, "supervised", parameters, teacher))
+                inputs["L_T"] = jnp.exp(world.log_loss(kind.law, "supervised", teacher))
         tokens = money / per_token
         least, most = limits.student_tokens
         inputs["D" if role == "supervised" else "D_S"] = jnp.clip(tokens, least, most)
-        value = expected_log_loss(kind.law, role, parameters, inputs)
+        value = world.log_loss(kind.law, role, inputs)
         return jnp.where(tokens >= least * (1.0 - 1e-9), jnp.exp(value), jnp.inf)
 
     def many(
-        parameters: Any, prices: Prices, limits: Limits, budget: Any, log_N: Any, points: jax.Array
+        world: World, prices: Prices, limits: Limits, budget: Any, log_N: Any, points: jax.Array
     ) -> jax.Array:
         losses: jax.Array = jax.lax.map(
-            lambda point: one(parameters, prices, limits, budget, log_N, point), points
+            lambda point: one(world, prices, limits, budget, log_N, point), points
         )
         return losses
 

@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 
 from bayes_dsl.costs.scenarios import Scenario
 from bayes_dsl.decisions.basis import Basis
-from bayes_dsl.inference.misfit import expected_log_loss
+from bayes_dsl.decisions.world import World
 from bayes_dsl.laws.base import Law
 
 # Sizes of a student that are tried before the best of them is refined.
@@ -60,7 +60,7 @@ class Option:
         with jax.enable_x64(True):
             points = [jnp.asarray(array)[:, None] for array in (sizes, np.maximum(tokens, least))]
             teacher = jnp.asarray(1.0 if self.teacher_loss is None else self.teacher_loss)
-            found = np.asarray(evaluate(self.basis.arrays(), *points, teacher))
+            found = np.asarray(evaluate(self.basis.world(), *points, teacher))
         return np.where((tokens >= least)[:, None], found, np.inf)
 
     def best(self, size: float | None) -> float | None:
@@ -84,8 +84,8 @@ class Option:
 
 @lru_cache(maxsize=16)
 def _evaluator(law: Law, distilled: bool) -> Any:
-    def loss(parameters: Any, N: Any, D: Any, L_T: Any) -> Any:
+    def loss(world: World, N: Any, D: Any, L_T: Any) -> Any:
         inputs = {"N_S": N, "D_S": D, "L_T": L_T} if distilled else {"N": N, "D": D}
-        return jnp.exp(expected_log_loss(law, "distilled" if distilled else "supervised", parameters, inputs))
+        return jnp.exp(world.log_loss(law, "distilled" if distilled else "supervised", inputs))
 
     return jax.jit(loss)

@@ -14,8 +14,8 @@ import numpy as np
 from bayes_dsl.costs.flops import CostModel
 from bayes_dsl.costs.scenarios import Scenario
 from bayes_dsl.decisions.basis import Basis
+from bayes_dsl.decisions.world import World
 from bayes_dsl.errors import Fault, InputError
-from bayes_dsl.inference.misfit import expected_log_loss
 from bayes_dsl.laws.base import Law
 
 _FIELDS = ("student_params", "student_tokens", "teacher_params", "teacher_tokens", "teacher_loss")
@@ -96,24 +96,24 @@ def plan_losses(basis: Basis, plans: Sequence[Plan]) -> np.ndarray:
     """
     columns = []
     with jax.enable_x64(True):
-        parameters = basis.arrays()
+        world = basis.world()
         for plan in plans:
             teacher = "none" if plan.supervised else "size" if plan.teacher_loss is None else "loss"
             basis_role = "supervised" if plan.supervised else "distilled"
             basis.law.role(basis_role)
             numbers = [jnp.asarray(float(getattr(plan, name) or 1.0)) for name in _FIELDS]
-            columns.append(np.asarray(_evaluator(basis.law, teacher)(parameters, *numbers)))
+            columns.append(np.asarray(_evaluator(basis.law, teacher)(world, *numbers)))
     return np.stack(columns, axis=1)
 
 
 @lru_cache(maxsize=16)
 def _evaluator(law: Law, teacher: str) -> Any:
-    def loss(parameters: Any, N_S: Any, D_S: Any, N_T: Any, D_T: Any, L_T: Any) -> Any:
+    def loss(world: World, N_S: Any, D_S: Any, N_T: Any, D_T: Any, L_T: Any) -> Any:
         if teacher == "none":
-            return jnp.exp(expected_log_loss(law, "supervised", parameters, {"N": N_S, "D": D_S}))
+            return jnp.exp(world.log_loss(law, "supervised", {"N": N_S, "D": D_S}))
         if teacher == "size":
-            L_T = jnp.exp(expected_log_loss(law, "supervised", parameters, {"N": N_T, "D": D_T}))
-        return jnp.exp(expected_log_loss(law, "distilled", parameters, {"N_S": N_S, "D_S": D_S, "L_T": L_T}))
+            L_T = jnp.exp(world.log_loss(law, "supervised", {"N": N_T, "D": D_T}))
+        return jnp.exp(world.log_loss(law, "distilled", {"N_S": N_S, "D_S": D_S, "L_T": L_T}))
 
     return jax.jit(loss)
 

@@ -169,7 +169,7 @@ def shared_log_loss(
             jnp.asarray(float(scenario.serving_tokens)),
         )
         size_of_all = jnp.log(jnp.full(1, size))
-        split = best_splits(kind, basis.arrays(), each, basis.limits(), jnp.full(1, budget), size_of_all)
+        split = best_splits(kind, basis.world(), each, basis.limits(), jnp.full(1, budget), size_of_all)
         return np.asarray(split.log_loss[0])
 
 

@@ -20,9 +20,9 @@ import numpy as np
 from bayes_dsl.cores import workers
 from bayes_dsl.costs.flops import CostModel
 from bayes_dsl.decisions.search import Bracket, brackets, golden_sections, in_turn, tangents
-from bayes_dsl.decisions.teachers import Box, Curve, cheapest_r, curve_of, elasticity, log_forward
-from bayes_dsl.inference.misfit import expected_log_loss
-from bayes_dsl.laws.base import Law, Values
+from bayes_dsl.decisions.teachers import Box, Curve, cheapest_r, curve_of, log_forward
+from bayes_dsl.decisions.world import World, of_draws
+from bayes_dsl.laws.base import Law
 
 Floats = jax.Array
 Paid = Literal["nothing", "logits", "training", "both"]
@@ -88,11 +88,9 @@ class _Teachers(NamedTuple):
 class _Search:
     """One problem on all draws: `budget` FLOPs, `log_N` of the student, both broadcast against (draw,)."""
 
-    def __init__(
-        self, kind: Kind, parameters: Values, prices: Prices, limits: Limits, budget: Floats
-    ) -> None:
-        self.kind, self.parameters, self.prices, self.limits = kind, parameters, prices, limits
-        self.curve: Curve = curve_of(parameters)
+    def __init__(self, kind: Kind, world: World, prices: Prices, limits: Limits, budget: Floats) -> None:
+        self.kind, self.world, self.prices, self.limits = kind, world, prices, limits
+        self.curve: Curve = curve_of(world)
         self.budget = budget
 
     def teachers(self, log_s: Floats) -> _Teachers:
@@ -118,7 +116,7 @@ class _Search:
     def shape(self, teachers: _Teachers, log_N: Floats, steps: int) -> Floats:
         """The teacher's r that leaves the student the most tokens, by Newton where logits and training are paid.
 
-        There (beta/alpha) (d ln F/d ln N) (1 + logits D_S / (3 training D_T)) = e^r: the student's tokens stand
+        There (beta/alpha) elasticity (1 + logits D_S / (3 training D_T)) = e^r: the student's tokens stand
         still along the curve, so their slope drops out of the step.
         """
         r = teachers.cheapest
@@ -131,7 +129,7 @@ class _Search:
         def step(_: int, r: Floats) -> Floats:
             tokens, log_D = self.student_tokens(teachers, r, log_N)
             extra = ratio + jnp.log(jnp.clip(tokens, 1e-300, most)) - log_D
-            wanted = base + jnp.log(elasticity(self.kind.cost, self.curve.log_params(teachers.log_s, r)))
+            wanted = base + jnp.log(self.curve.elasticity(self.kind.cost, teachers.log_s, r))
             miss = r - wanted - jax.nn.softplus(extra)
             slope = 1.0 + jax.nn.sigmoid(extra) * jax.nn.sigmoid(r) / self.curve.beta
             return jnp.clip(r - miss / slope, *teachers.r)
@@ -146,7 +144,7 @@ class _Search:
             "D_S": jnp.clip(tokens, *self.limits.student_tokens),
             "L_T": teachers.loss,
         }
-        return expected_log_loss(self.kind.law, "distilled", self.parameters, inputs)
+        return self.world.log_loss(self.kind.law, "distilled", inputs)
 
     def objective(self, teachers: _Teachers, log_N: Floats, r: Floats) -> Floats:
         """`log_loss`, and far above it where the budget is too small for the least student.
@@ -196,7 +194,7 @@ class _Search:
 
 def best_splits(
     kind: Kind,
-    parameters: Values,
+    world: World,
     prices: Prices,
     limits: Limits,
     budgets: Floats,
@@ -208,8 +206,8 @@ def best_splits(
     ----------
     kind
         What is compiled; everything else are arrays.
-    parameters
-        Draws of the law's parameters, (draw,) each.
+    world
+        Draws of the law's parameters, (draw,) each, with the paths of the misfit.
     prices, limits
         Scalars.
     budgets
@@ -217,10 +215,10 @@ def best_splits(
     log_params
         (problem,), ln of the student's parameters; None: the best size is searched, too.
     """
-    shape = (len(budgets), len(next(iter(parameters.values()))))
+    shape = (len(budgets), len(next(iter(world.parameters.values()))))
 
     def solve(budgets: Floats, sizes: Floats) -> Split:
-        return _in_parallel(kind, parameters, prices, limits, budgets, sizes)
+        return _in_parallel(kind, world, prices, limits, budgets, sizes)
 
     if log_params is not None:
         sizes = jnp.broadcast_to(log_params[:, None], shape)
@@ -247,7 +245,7 @@ def best_splits(
 
 
 def _in_parallel(
-    kind: Kind, parameters: Values, prices: Prices, limits: Limits, budgets: Floats, sizes: Floats
+    kind: Kind, world: World, prices: Prices, limits: Limits, budgets: Floats, sizes: Floats
 ) -> Split:
     """One call a problem and block of draws of one compiled function, on every core; (problem, draw).
 
@@ -256,10 +254,11 @@ def _in_parallel(
     solve = _compiled(kind)
     problems, draws = sizes.shape
     place = np.minimum(np.arange(-(-draws // WIDTH) * WIDTH), draws - 1).reshape(-1, WIDTH)
-    names = tuple(parameters)
-    everything = [np.asarray(array) for array in (*parameters.values(), *prices)]
+    names = tuple(world.parameters)
+    everything = [np.asarray(array) for array in (*world.parameters.values(), *prices)]
     by_draw = [np.broadcast_to(array, (draws,)) for array in everything]
     blocks = [[jnp.asarray(array[block]) for array in by_draw] for block in place]
+    drifts = [of_draws(world.drift, block) for block in place]
     money = np.broadcast_to(np.asarray(budgets).reshape(problems, -1), (problems, draws))
     log_sizes = np.asarray(sizes)
 
@@ -268,7 +267,7 @@ def _in_parallel(
         with jax.enable_x64(True):
             values, charged = blocks[block][: len(names)], Prices(*blocks[block][len(names) :])
             split: Split = solve(
-                dict(zip(names, values, strict=True)),
+                World(dict(zip(names, values, strict=True)), drifts[block]),
                 charged,
                 limits,
                 jnp.asarray(money[problem, place[block]]),
@@ -290,12 +289,12 @@ def _compiled(kind: Kind) -> Any:
     return jax.jit(_distilled(kind) if kind.role == "distilled" else _supervised(kind))
 
 
-Solver = Callable[[Values, Prices, Limits, Floats, Floats], Split]
+Solver = Callable[[World, Prices, Limits, Floats, Floats], Split]
 
 
 def _distilled(kind: Kind) -> Solver:
-    def solve(parameters: Values, prices: Prices, limits: Limits, budget: Floats, log_N: Floats) -> Split:
-        search = _Search(kind, parameters, prices, limits, budget)
+    def solve(world: World, prices: Prices, limits: Limits, budget: Floats, log_N: Floats) -> Split:
+        search = _Search(kind, world, prices, limits, budget)
         strongest, weakest = search.curve.log_s_range(limits.teacher)
         share = jnp.linspace(0.0, 1.0, SCAN)[:, None]
         scan = search.teachers(strongest + share * (weakest - strongest))
@@ -305,12 +304,12 @@ def _distilled(kind: Kind) -> Solver:
 
 
 def _supervised(kind: Kind) -> Solver:
-    def solve(parameters: Values, prices: Prices, limits: Limits, budget: Floats, log_N: Floats) -> Split:
+    def solve(world: World, prices: Prices, limits: Limits, budget: Floats, log_N: Floats) -> Split:
         least, most = limits.student_tokens
         forward = jnp.exp(log_forward(kind.cost, log_N))
         tokens = (budget - forward * prices.serving) / (3.0 * forward)
         inputs = {"N": jnp.exp(log_N), "D": jnp.clip(tokens, least, most)}
-        value = expected_log_loss(kind.law, "supervised", parameters, inputs)
+        value = world.log_loss(kind.law, "supervised", inputs)
         none = jnp.full_like(log_N, jnp.nan)
         value = jnp.where(tokens >= least * (1.0 - 1e-12), value, jnp.inf)
         return Split(log_N, jnp.clip(tokens, least, most), none, none, none, value)

@@ -20,6 +20,8 @@ import jax.numpy as jnp
 import numpy as np
 
 LN10 = float(np.log(10.0))
+# Steps of Newton's within a cell: its slope hardly changes there.
+NEWTON = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,6 +159,38 @@ class Path(NamedTuple):
     def __call__(self, log_value: jax.Array) -> jax.Array:
         return _follow(self, log_value, _gathered)
 
+    def slope(self, log_value: jax.Array) -> jax.Array:
+        """How fast the path rises at a place."""
+        place, inside, cell, u = _cell_of(self, log_value)
+        _, before, here, after = _gathered(_tables(self), cell)
+        return jnp.where(
+            place == inside, _rise(u, before, here, after), _held(place < inside, before, here, after)
+        )
+
+    def inverse(self, log_value: jax.Array) -> jax.Array:
+        """Where the path reaches a value; differentiable by it, and by nothing else."""
+        height = (log_value - self.origin) / self.unit
+        height = jnp.broadcast_to(height, jnp.broadcast_shapes(height.shape, self.rates.shape[:-1]))
+        cells = self.rates.shape[-1] - 2
+        cell = jnp.clip(jnp.sum(self.climbed <= height[..., None], axis=-1) - 1, 0, cells - 1)
+        climbed, before, here, after = _gathered(_tables(self), cell)
+        goal = (height - climbed) / self.step
+        whole = (before + 4.0 * here + after) / 6.0
+        fixed = jax.lax.stop_gradient(goal)
+        u = jnp.clip(fixed / whole, 0.0, 1.0)
+
+        def newton(_: int, u: jax.Array) -> jax.Array:
+            miss = _risen_in(u, before, here, after) - fixed
+            return jnp.clip(u - miss / _rise(u, before, here, after), 0.0, 1.0)
+
+        u = jax.lax.fori_loop(0, NEWTON, newton, u)
+        # Beyond the knots the slope is held; inside, this is one more step of Newton's.
+        beyond = jnp.where(u <= 0.0, goal, goal - whole)
+        outside = ((cell == 0) & (fixed < 0)) | ((cell == cells - 1) & (fixed > whole))
+        step = (goal - _risen_in(u, before, here, after)) / _rise(u, before, here, after)
+        u = u + jnp.where(outside, beyond / _held(u <= 0.0, before, here, after), step)
+        return self.origin + self.unit * self.step * (cell + self.lowest + 0.5 + u)
+
 
 class AtMany(NamedTuple):
     """A `Path` of one draw at many places: reads knots by a product, whose gradient is a product too."""
@@ -168,19 +202,47 @@ class AtMany(NamedTuple):
 
 
 def _follow(path: Path, log_value: jax.Array, read: Callable[..., tuple[jax.Array, ...]]) -> jax.Array:
+    place, inside, cell, u = _cell_of(path, log_value)
+    climbed, before, here, after = read(_tables(path), cell)
+    beyond = place - inside
+    held = _held(beyond < 0, before, here, after)
+    partial = _risen_in(u, before, here, after)
+    return path.origin + path.unit * (climbed + path.step * (partial + beyond * held))
+
+
+def _cell_of(path: Path, log_value: jax.Array) -> tuple[jax.Array, ...]:
+    """Where a value stands, in steps: there, within the knots, in which cell, and how far into it (0 to 1)."""
     rates = path.rates
     place = (log_value - path.origin) / path.unit / path.step
     place = jnp.broadcast_to(place, jnp.broadcast_shapes(place.shape, rates.shape[:-1]))
     inside = jnp.clip(place, path.lowest + 0.5, path.lowest + rates.shape[-1] - 1.5)
     cell = jnp.floor(inside + 0.5).astype(jnp.int32) - path.lowest - 1
     cell = jnp.clip(cell, 0, rates.shape[-1] - 3)
-    u = inside + 0.5 - (cell + path.lowest + 1)
-    tables = (path.climbed, rates[..., :-2], rates[..., 1:-1], rates[..., 2:])
-    climbed, before, here, after = read(tables, cell)
-    partial = (before * (1.0 - (1.0 - u) ** 3) + here * u * (3.0 + u * (3.0 - 2.0 * u)) + after * u**3) / 6.0
-    beyond = place - inside
-    held = jnp.where(beyond < 0, before + here, here + after) / 2.0
-    return path.origin + path.unit * (climbed + path.step * (partial + beyond * held))
+    return place, inside, cell, inside + 0.5 - (cell + path.lowest + 1)
+
+
+def _tables(path: Path) -> tuple[jax.Array, ...]:
+    """What each cell starts from, and the slopes of the three knots that bear on it."""
+    return path.climbed, path.rates[..., :-2], path.rates[..., 1:-1], path.rates[..., 2:]
+
+
+def _risen_in(u: jax.Array, before: jax.Array, here: jax.Array, after: jax.Array) -> jax.Array:
+    """The rise from a cell's start to `u` of it, in steps."""
+    rise: jax.Array = (
+        before * (1.0 - (1.0 - u) ** 3) + here * u * (3.0 + u * (3.0 - 2.0 * u)) + after * u**3
+    ) / 6.0
+    return rise
+
+
+def _rise(u: jax.Array, before: jax.Array, here: jax.Array, after: jax.Array) -> jax.Array:
+    """The slope at `u` of a cell."""
+    slope: jax.Array = (before * (1.0 - u) ** 2 + here * (1.0 + 2.0 * u * (1.0 - u)) + after * u**2) / 2.0
+    return slope
+
+
+def _held(low_end: jax.Array, before: jax.Array, here: jax.Array, after: jax.Array) -> jax.Array:
+    """The slope beyond the first (`low_end`) or the last cell."""
+    return jnp.where(low_end, before + here, here + after) / 2.0
 
 
 def _gathered(tables: tuple[jax.Array, ...], cell: jax.Array) -> tuple[jax.Array, ...]:

@@ -12,6 +12,7 @@ from bayes_dsl.costs.scenarios import Scenario
 from bayes_dsl.decisions.allocation import quantities, solve
 from bayes_dsl.decisions.basis import Basis
 from bayes_dsl.decisions.bounds import PAPER_BOUNDS, Bounds
+from bayes_dsl.inference.paths import Drift
 from bayes_dsl.laws.base import Law
 from bayes_dsl.laws.published import published
 
@@ -28,10 +29,11 @@ def solved(
     model: CostModel = PAPER,
     bounds: Bounds = PAPER_BOUNDS,
     law: Law = CORRECTED.law,
+    drift: Drift | None = None,
 ) -> Answer:
     """The best split of each budget at each draw, fields (problem, draw); the size is free where None."""
     draws = {name: np.atleast_1d(np.asarray(value, float)) for name, value in parameters.items()}
-    basis = Basis(law=law, parameters=draws, cost=model, bounds=bounds)
+    basis = Basis(law=law, parameters=draws, cost=model, bounds=bounds, drift=drift)
     budgets = np.atleast_1d(np.asarray(budgets, float))
     sizes = (
         None if student_params is None else np.broadcast_to(np.asarray(student_params, float), budgets.shape)

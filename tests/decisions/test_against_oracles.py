@@ -5,12 +5,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from bayes_dsl.costs.scenarios import SCENARIOS, TEACHER_PRETRAINING
 from bayes_dsl.decisions import splits
+from bayes_dsl.decisions.allocation import quantities, solve
+from bayes_dsl.decisions.choice import Choice
+from bayes_dsl.decisions.world import of_draws
 from tests.decisions.solved import solved
+from tests.decisions.worlds import distillation_basis, wandering
 from tests.reference.allocation import Objective, best_of_grid, best_of_slsqp, grid_values, middle
 from tests.reference.problems import asked
 
@@ -71,3 +77,36 @@ def test_the_two_oracles_know_the_same_law():
         objective = Objective(asked(paid, 3, free_size=True).plain)
         value, x = objective.repaired(middle(objective))
         assert grid_values(objective.problem, x[None, [0, 1, 3]])[0] == pytest.approx(value, rel=1e-12)
+
+
+@pytest.mark.parametrize("paid", SCENARIOS, ids=lambda one: one.name)
+def test_no_grid_finds_a_better_split_where_the_world_leaves_the_law(paid):
+    """The grid follows the paths forwards only, the search takes their inverses and slopes, too."""
+    draws = 4
+    basis = replace(distillation_basis(draws=draws, spread=0.05), drift=wandering(draws, rho=0.15))
+    found = quantities(solve(basis, paid, np.full(1, 2e22), np.full(1, 1e9)))["student_loss"][:, 0]
+    for draw in range(draws):
+        alone = replace(
+            basis,
+            parameters={name: values[draw : draw + 1] for name, values in basis.parameters.items()},
+            drift=of_draws(basis.drift, np.array([draw])),
+        )
+        best = zoomed(Choice(basis=alone, scenario=paid, budget=2e22, student_params=1e9))
+        assert found[draw] <= best + TOLERANCE
+
+
+def zoomed(choice):
+    """The least loss of one draw on grids that close in on their best point."""
+    low, high = np.array(choice.box()).T
+    width, points = high - low, 61
+    middle, best = 0.5 * (low + high), np.inf
+    for _ in range(10):
+        axes = [
+            np.clip(m + w * np.linspace(-0.5, 0.5, points), a, b)
+            for m, w, a, b in zip(middle, width, low, high, strict=True)
+        ]
+        grid = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, len(low))
+        losses = choice.losses(grid)[:, 0]
+        middle, best = grid[np.argmin(losses)], min(best, losses.min())
+        width, points = width * 0.3 if points == 21 else width * 0.15, 21
+    return best

@@ -8,12 +8,15 @@ import pytest
 
 from bayes_dsl.costs.flops import PAPER, SIX_ND, CostModel
 from bayes_dsl.costs.scenarios import BEST_CASE, SCENARIOS, SUPERVISED_TRAINING, scenario
-from bayes_dsl.decisions.basis import LAW_ALONE, basis_of, basis_of_coefficients, paid, positive, prices
-from bayes_dsl.decisions.bounds import PAPER_BOUNDS
+from bayes_dsl.decisions.basis import basis_of, basis_of_coefficients, paid, positive, prices
+from bayes_dsl.decisions.bounds import PAPER_BOUNDS, Bounds
+from bayes_dsl.decisions.plans import Plan, plan_losses
 from bayes_dsl.errors import CountingMismatch, InputError, NotIdentified, UnhealthyPosterior
+from bayes_dsl.forecast.expected import expected_loss
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.laws.published import published
 from tests.decisions.worlds import chinchilla_basis, distillation_basis
+from tests.forecast.made import drifting, made
 
 OWN = CostModel(name="ours", terms=((2.0, 1.0), (3e4, 0.5)), remark="six layers")
 
@@ -109,9 +112,39 @@ def test_numbers_are_a_flat_array() -> None:
     assert positive("budget_flops", [[1, 2]]).tolist() == [1.0, 2.0]
 
 
-def test_a_posterior_with_misfit_is_followed_by_its_law_alone_and_that_is_said(
-    small_posterior: Posterior,
-) -> None:
-    notes = basis_of(_with(small_posterior, misfit="drift"), cost_model=OWN).notes
-    assert [note for note in notes if "misfit" in note] == [LAW_ALONE]
-    assert LAW_ALONE not in basis_of(small_posterior, cost_model=OWN).notes
+def test_decisions_follow_the_paths_of_the_posteriors_misfit() -> None:
+    posterior = drifting(made("distillation"))
+    basis = basis_of(posterior, cost_model=OWN, accept_unhealthy=True)
+    asked = [(3e9, 4e11, 1.9), (2e10, 3e12, 1.7)]
+    plans = [Plan(student_params=N, student_tokens=D, teacher_loss=L) for N, D, L in asked]
+    plans += [Plan(student_params=N, student_tokens=D) for N, D, _ in asked]
+    N, D, L = np.array(asked).T
+    for one, world in ((posterior, basis), (posterior.bare(), basis.bare())):
+        taught = expected_loss(one, student_params=N, student_tokens=D, teacher_loss=L).loss
+        alone = expected_loss(one, student_params=N, student_tokens=D).loss
+        np.testing.assert_allclose(plan_losses(world, plans), np.hstack([taught, alone]), rtol=1e-13)
+    # Control: the paths do move the losses.
+    assert np.abs(np.log(plan_losses(basis, plans[2:]) / plan_losses(basis.bare(), plans[2:]))).mean() > 1e-3
+
+
+def test_thinning_keeps_each_draws_paths() -> None:
+    basis = basis_of(drifting(made("supervised")), cost_model=OWN, accept_unhealthy=True)
+    plan = [Plan(student_params=1e11, student_tokens=1e13)]
+    chosen = np.linspace(0, basis.draws - 1, 7).round().astype(int)
+    np.testing.assert_allclose(
+        plan_losses(basis.thinned(7), plan), plan_losses(basis, plan)[chosen], rtol=1e-14
+    )
+
+
+def test_bounds_beyond_the_reach_of_the_misfit_are_refused_by_name() -> None:
+    posterior = drifting(made("supervised"))
+    least, most = posterior.grids["N"].ends()
+    own = basis_of(posterior, cost_model=OWN, accept_unhealthy=True).bounds
+    assert least <= own.params[0] and own.params[1] <= most
+    for wide in (
+        Bounds(params=(1e6, 2 * most), tokens=own.tokens),
+        Bounds(params=(least / 2, 1e9), tokens=own.tokens),
+    ):
+        with pytest.raises(InputError, match=r"bounds: params = .*misfit's paths go from"):
+            basis_of(posterior, cost_model=OWN, bounds=wide, accept_unhealthy=True)
+        assert basis_of(posterior.bare(), cost_model=OWN, bounds=wide, accept_unhealthy=True).bounds is wide

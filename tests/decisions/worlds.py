@@ -7,7 +7,10 @@ import numpy as np
 from bayes_dsl.costs.flops import PAPER, SIX_ND, CostModel
 from bayes_dsl.decisions.basis import Basis
 from bayes_dsl.decisions.bounds import PAPER_BOUNDS, Bounds
+from bayes_dsl.decisions.world import of_draws
+from bayes_dsl.inference.paths import Drift
 from bayes_dsl.laws.published import published
+from tests.forecast.made import drifting, made
 
 
 def distillation_basis(
@@ -42,3 +45,8 @@ def _basis(name: str, draws: int, spread: float, cost: CostModel, bounds: Bounds
         for parameter, value in known.parameters.items()
     }
     return Basis(law=known.law, parameters=parameters, cost=cost, bounds=bounds)
+
+
+def wandering(draws: int, *, law: str = "distillation", rho: float = 0.1) -> Drift | None:
+    """Paths that wander three times as fast as the default prior has them, over runs of 1e8 to 4e9 parameters."""
+    return of_draws(drifting(made(law), rho=rho).drift, np.arange(draws))

@@ -168,3 +168,20 @@ def test_sums_walk_outwards_and_a_grid_that_is_none_is_refused() -> None:
     wrong: dict[str, Any] = {"first": 1}
     with pytest.raises(ValueError, match="no grid"):
         replace(GRID, **wrong)
+
+
+@pytest.mark.parametrize("grid", [GRID, LOSS], ids=["size", "loss"])
+@pytest.mark.parametrize("rho", [0.03, 0.5])
+def test_a_path_is_inverted_and_its_slope_known_everywhere(grid: Grid, rho: float) -> None:
+    t = np.linspace(grid.lowest * grid.step - 3.0, grid.highest * grid.step + 3.0, 501)
+    with jax.enable_x64(True):
+        rates = jnp.exp(jnp.asarray(np.stack([wandering(grid, seed, rho) for seed in range(20)])))
+        path = path_of(grid.to_record(), grid.lowest, rates)
+        u = jnp.broadcast_to((grid.origin + grid.unit * t)[:, None], (501, 20))
+        value, slope = jax.jvp(path, (u,), (jnp.ones_like(u),))
+        back, rise = jax.jvp(path.inverse, (value,), (jnp.ones_like(value),))
+        np.testing.assert_allclose(path.slope(u), slope, rtol=1e-12)
+        np.testing.assert_allclose(back, u, rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(rise * slope, 1.0, rtol=1e-9)
+    # Control: the paths do bend.
+    assert np.ptp(np.log(slope), axis=0).min() > rho / 10
