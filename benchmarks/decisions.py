@@ -37,7 +37,7 @@ def one(seed: int, settings: Any) -> dict[str, Any]:
     table = decisions_study.study(seed)
     start = time.perf_counter()
     try:
-        posterior = fit(table, seed=seed, settings=settings)
+        posterior = fit(table, misfit=None, seed=seed, settings=settings)
     except NotConverged as error:
         posterior = error.posterior
     fitted = point_fit(table, law=decisions_study.PUBLISHED.law, seed=seed)

@@ -59,7 +59,7 @@ def split(table: RunTable) -> tuple[RunTable, Largest]:
 def held_out(name: str, *, settings: Settings = SETTINGS, seed: int = 0) -> dict[str, Any]:
     """What the rows of small compute say about the largest run, and what it did."""
     small, largest = split(open_table(entry(name)))
-    posterior = fit(small, seed=seed, settings=settings)
+    posterior = fit(small, misfit=None, seed=seed, settings=settings)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExtrapolationWarning)
         forecast = next_run_loss(posterior, student_params=largest.params, student_tokens=largest.tokens)

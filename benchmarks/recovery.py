@@ -50,7 +50,7 @@ def one(world: str, seed: int, settings: Any) -> dict[str, Any]:
     compiled = compiled_for.cache_info().misses
     cpu, start = time.process_time(), time.perf_counter()
     try:
-        posterior = fit(table, seed=seed, settings=settings)
+        posterior = fit(table, misfit=None, seed=seed, settings=settings)
     except NotConverged as error:
         posterior = error.posterior
     seconds = {"wall_s": time.perf_counter() - start, "cpu_s": time.process_time() - cpu}

@@ -71,7 +71,7 @@ def small_posterior(small_table: RunTable, tmp_path_factory: pytest.TempPathFact
     law = published("besiroglu").law
 
     def make() -> Posterior:
-        return fit(small_table, law=law, seed=1, settings=SMALL_SETTINGS)
+        return fit(small_table, law=law, seed=1, settings=SMALL_SETTINGS, misfit=None)
 
     return once_a_run("small_posterior", law, make, tmp_path_factory)
 
@@ -91,7 +91,9 @@ def sampled_distilled() -> Posterior:
     noise = Noise(scale=0.004, scale_distilled=0.003, teacher_effect=0.003)
     table = simulate(truth.law, truth.parameters, design, noise=noise, seed=2)
     try:
-        return fit(table, seed=2, settings=Settings(chains=2, warmup=500, draws=500, most_draws=500))
+        return fit(
+            table, seed=2, settings=Settings(chains=2, warmup=500, draws=500, most_draws=500), misfit=None
+        )
     except NotConverged as failure:
         posterior: Posterior = failure.posterior
         return posterior

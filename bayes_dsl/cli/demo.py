@@ -41,6 +41,9 @@ def run_demo(out: Path, *, seed: int, prob: float, quiet: bool, settings: Settin
     show_check(report_of(table), quiet=quiet)
     say()
     say("2. The fit: one posterior that explains the supervised and the distilled runs together.")
+    say(
+        "   To be done in a minute the law is taken to hold (--no-misfit); `bayes-dsl fit` lets the world leave it."
+    )
     posterior = fitted(
         table,
         law=None,
@@ -49,6 +52,7 @@ def run_demo(out: Path, *, seed: int, prob: float, quiet: bool, settings: Settin
         seed=seed,
         output=file,
         quiet=quiet,
+        misfit=False,
     )
     show_health(health_of(posterior), problems=False)
     show_intervals(intervals_of(posterior, prob=prob, kind="eti"))

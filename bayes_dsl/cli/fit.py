@@ -19,7 +19,6 @@ from bayes_dsl.costs.flops import cost_model as named_cost_model
 from bayes_dsl.errors import Fault, FileRefused, NotConverged
 from bayes_dsl.inference.carried import CarriedPrior
 from bayes_dsl.inference.fit import fit
-from bayes_dsl.inference.misfit import Misfit
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.inference.settings import Settings
 from bayes_dsl.laws.registry import law as law_of
@@ -96,7 +95,7 @@ def fitted(
     seed: int,
     output: Path,
     quiet: bool,
-    misfit: bool = False,
+    misfit: bool = True,
     prior: CarriedPrior | None = None,
 ) -> Posterior:
     """Return the posterior of a table, already saved, whether or not it passed its health gate."""
@@ -108,7 +107,7 @@ def fitted(
                 table,
                 law=chosen,
                 prior=prior,
-                misfit=Misfit() if misfit else None,
+                misfit="default" if misfit else None,
                 seed=seed,
                 settings=settings,
                 progress=progress,

@@ -71,7 +71,7 @@ def fit(
             "--misfit/--no-misfit",
             help="Let supervised runs leave the law, more so the further beyond the table; or the bare law.",
         ),
-    ] = False,
+    ] = True,
     prior_from: Annotated[
         str | None,
         typer.Option(

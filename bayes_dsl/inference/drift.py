@@ -181,7 +181,8 @@ class Path(NamedTuple):
 
         def newton(_: int, u: jax.Array) -> jax.Array:
             miss = _risen_in(u, before, here, after) - fixed
-            return jnp.clip(u - miss / _rise(u, before, here, after), 0.0, 1.0)
+            better: jax.Array = jnp.clip(u - miss / _rise(u, before, here, after), 0.0, 1.0)
+            return better
 
         u = jax.lax.fori_loop(0, NEWTON, newton, u)
         # Beyond the knots the slope is held; inside, this is one more step of Newton's.
@@ -189,7 +190,8 @@ class Path(NamedTuple):
         outside = ((cell == 0) & (fixed < 0)) | ((cell == cells - 1) & (fixed > whole))
         step = (goal - _risen_in(u, before, here, after)) / _rise(u, before, here, after)
         u = u + jnp.where(outside, beyond / _held(u <= 0.0, before, here, after), step)
-        return self.origin + self.unit * self.step * (cell + self.lowest + 0.5 + u)
+        found: jax.Array = self.origin + self.unit * self.step * (cell + self.lowest + 0.5 + u)
+        return found
 
 
 class AtMany(NamedTuple):

@@ -6,7 +6,7 @@ import json
 import platform
 from dataclasses import asdict, replace
 from importlib.metadata import version
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -16,7 +16,7 @@ from bayes_dsl.errors import NotConverged
 from bayes_dsl.inference.carried import CarriedPrior
 from bayes_dsl.inference.diagnostics import Diagnostics, diagnose
 from bayes_dsl.inference.identification import prior_draws
-from bayes_dsl.inference.misfit import BARE_LAW, DRIFT, Misfit, with_misfit
+from bayes_dsl.inference.misfit import BARE_LAW, DRIFT, Misfit, misfit_of, with_misfit
 from bayes_dsl.inference.observations import Observations, observe
 from bayes_dsl.inference.paths import beyond
 from bayes_dsl.inference.posterior import Posterior
@@ -44,7 +44,7 @@ def fit(
     *,
     law: Law | None = None,
     prior: Prior | CarriedPrior | None = None,
-    misfit: Misfit | None = None,
+    misfit: Misfit | Literal["default"] | None = "default",
     seed: int = 0,
     settings: Settings = DEFAULT_SETTINGS,
     progress: Progress | None = None,
@@ -62,9 +62,10 @@ def fit(
     prior : Prior or CarriedPrior, optional
         Default: `default_prior(law, typical_loss=median loss)`; a law of your own needs one. Or what another study
         (`Posterior.as_prior()`) or a publication (`prior_from_published(...)`) says of the coefficients.
-    misfit : Misfit, optional
-        How far the world may leave the law on supervised runs (`Misfit()` has the package's constants); None: the
-        bare law. Densities of the prior that bear the misfit's names take the place of its own.
+    misfit : Misfit or None
+        How far the world may leave the law on supervised runs; None: the bare law. Default: `Misfit()`, or None with
+        a note where the law knows neither size nor tokens, or there are no supervised rows. Densities of the prior
+        that bear the misfit's names take the place of its own.
     seed : int
         The same seed gives the same bits on one machine, whatever the number of cores.
     settings : Settings
@@ -95,6 +96,9 @@ def fit(
     law = default_law(table) if law is None else law
     if prior is None:
         prior = default_prior(law, typical_loss=float(np.median(table.used.values("loss"))))
+    without: tuple[str, ...] = ()
+    if misfit == "default":
+        misfit, without = misfit_of(law, table.used)
     if misfit is not None:
         prior = replace(prior, densities=with_misfit(prior, misfit).densities)
     observations = observe(table, law=law, prior=prior, misfit=misfit)
@@ -108,6 +112,8 @@ def fit(
         again = replace(settings, target_accept=CAREFUL)
         posterior = _sampled(table, observations, prior, again, seed, progress)
         posterior.tree.attrs["notes"] = json.dumps([*posterior.notes, note])
+    if without:
+        posterior.tree.attrs["notes"] = json.dumps([*posterior.notes, *without])
     if cost_model is not None:
         posterior.tree.attrs["cost_model"] = json.dumps(cost_model.record(), sort_keys=True)
     problems = posterior.diagnostics.problems()

@@ -125,6 +125,18 @@ def axes_of(law: Law) -> tuple[str, ...]:
     return tuple(axis for axis in AXES if axis == "L" or axis in inputs)
 
 
+def misfit_of(law: Law, used: RunTable) -> tuple[Misfit | None, tuple[str, ...]]:
+    """The package's misfit where law and table allow one; otherwise None, and a note that says why."""
+    inputs = law.role(ROLE).inputs if law.explains(ROLE) else ()
+    if not {"N", "D"} & set(inputs):
+        return None, (
+            "without misfit: the law has neither size nor tokens of supervised runs to drift along",
+        )
+    if not bool((used.values("role") == ROLE).any()):
+        return None, ("without misfit: it is learnt from supervised rows, and there are none",)
+    return Misfit(), ()
+
+
 def logs_of(used: RunTable) -> dict[str, np.ndarray]:
     """ln size, ln tokens and ln loss of a table's supervised runs, by axis, (run,)."""
     mask = used.values("role") == ROLE

@@ -41,7 +41,7 @@ class Sampling:
     def posterior(self, table: RunTable, law: Law) -> Posterior:
         """The posterior of the bare law, past its health gate or not: `healthy` says which."""
         try:
-            found = fit(table, law=law, seed=self.seed, settings=self.settings)
+            found = fit(table, law=law, misfit=None, seed=self.seed, settings=self.settings)
         except NotConverged as error:
             found = error.posterior
         self.step()

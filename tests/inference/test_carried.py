@@ -45,13 +45,13 @@ def halves(small_table: RunTable) -> tuple[RunTable, RunTable]:
 
 @pytest.fixture(scope="module")
 def first(halves: tuple[RunTable, RunTable]) -> Posterior:
-    return fit(halves[0], law=CHINCHILLA, seed=1, settings=SETTINGS)
+    return fit(halves[0], law=CHINCHILLA, seed=1, settings=SETTINGS, misfit=None)
 
 
 @pytest.fixture(scope="module")
 def chained(halves: tuple[RunTable, RunTable], first: Posterior) -> Posterior:
     """The second half on the posterior of the first; its law is the prior's, which nobody names."""
-    return fit(halves[1], prior=first.as_prior(), seed=1, settings=SETTINGS)
+    return fit(halves[1], prior=first.as_prior(), seed=1, settings=SETTINGS, misfit=None)
 
 
 def carried(law: Law, **changes: object) -> CarriedPrior:
@@ -67,7 +67,7 @@ def carried(law: Law, **changes: object) -> CarriedPrior:
 def test_half_a_table_on_the_posterior_of_the_other_half_is_the_whole_table(
     small_posterior: Posterior, halves: tuple[RunTable, RunTable], chained: Posterior
 ) -> None:
-    alone = fit(halves[1], law=CHINCHILLA, seed=1, settings=SETTINGS)
+    alone = fit(halves[1], law=CHINCHILLA, seed=1, settings=SETTINGS, misfit=None)
     assert chained.law is CHINCHILLA and chained.healthy
     off = []
     for name in ("E", "alpha", "beta"):
@@ -88,7 +88,7 @@ def test_the_file_names_the_prior_and_what_it_has_seen(
     assert first.prior_origin is None and first.prior.joint is None
     for table in halves:
         with pytest.raises(TableError, match="would count them twice"):
-            fit(table, prior=back.as_prior(), settings=SETTINGS)
+            fit(table, prior=back.as_prior(), settings=SETTINGS, misfit=None)
     onward = back.as_prior()
     assert len(onward.joint.seen) == 60 and "itself on the prior (posterior of" in onward.joint.origin
 

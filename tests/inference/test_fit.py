@@ -37,7 +37,7 @@ def test_the_default_law_is_that_of_the_rows(study, small_table):
 
 def test_rows_that_a_law_does_not_explain_are_refused_not_dropped(study):
     with pytest.raises(TableError, match=r"role = distilled in 254 rows.*--law distillation"):
-        fit(study, law=CHINCHILLA)
+        fit(study, law=CHINCHILLA, misfit=None)
 
 
 def test_a_law_of_your_own_needs_a_prior_of_your_own(small_table):
@@ -48,13 +48,13 @@ def test_a_law_of_your_own_needs_a_prior_of_your_own(small_table):
         source="this test",
     )
     with pytest.raises(InputError, match="log_k"):
-        fit(small_table, law=mine)
+        fit(small_table, law=mine, misfit=None)
 
 
 def test_draws_that_fail_the_gate_come_with_the_error(small_table):
     short = Settings(chains=2, warmup=500, draws=250, most_draws=250)
     with pytest.raises(NotConverged) as caught:
-        fit(small_table, law=CHINCHILLA, settings=short, seed=5)
+        fit(small_table, law=CHINCHILLA, settings=short, seed=5, misfit=None)
     assert not caught.value.posterior.healthy
     assert any("ESS" in problem for problem in caught.value.diagnostics.problems())
     assert caught.value.posterior.draws("E").shape == (500,)
@@ -62,7 +62,7 @@ def test_draws_that_fail_the_gate_come_with_the_error(small_table):
 
 def test_chains_that_are_too_short_go_on_by_themselves(small_table):
     short = Settings(chains=2, warmup=500, draws=250)
-    posterior = fit(small_table, law=CHINCHILLA, settings=short, seed=5)
+    posterior = fit(small_table, law=CHINCHILLA, settings=short, seed=5, misfit=None)
     length = posterior.tree["posterior"].sizes["draw"]
     assert posterior.healthy and 250 < length <= short.most_draws
     assert posterior.tree["log_likelihood"].sizes["draw"] == length
@@ -80,12 +80,12 @@ def test_draws_that_diverge_are_drawn_again_with_smaller_steps(small_table, monk
 
     monkeypatch.setattr(fitting, "_diagnosed", diverging)
     settings = Settings(chains=2, warmup=500, draws=500)
-    posterior = fit(small_table, law=CHINCHILLA, settings=settings, seed=5)
+    posterior = fit(small_table, law=CHINCHILLA, settings=settings, seed=5, misfit=None)
     assert posterior.healthy and posterior.settings["target_accept"] == CAREFUL
     assert posterior.notes[-1] == "sampled with target_accept 0.99: at 0.95, 3 of 1,000 draws diverged"
     attempts.clear()
     with pytest.raises(NotConverged, match="divergences = 3"):
-        fit(small_table, law=CHINCHILLA, settings=replace(settings, retry=False), seed=5)
+        fit(small_table, law=CHINCHILLA, settings=replace(settings, retry=False), seed=5, misfit=None)
 
 
 def test_a_posterior_remembers_how_it_was_made(small_posterior, small_table):

@@ -99,14 +99,16 @@ def test_nine_runs_know_more_with_it(small_table: RunTable) -> None:
     )
     settings = Settings(chains=4, warmup=500, draws=1000)
     posteriors = [
-        fit(nine, prior=prior_from_published("besiroglu", inflate=x), settings=settings)
+        fit(nine, prior=prior_from_published("besiroglu", inflate=x), settings=settings, misfit=None)
         for x in (1.0, 3.0, 30.0)
     ]
     sds = [float(np.std(posterior.draws("E"))) for posterior in posteriors]
-    alone = float(np.std(fit(nine, law=published("besiroglu").law, settings=settings).draws("E")))
+    alone = float(
+        np.std(fit(nine, law=published("besiroglu").law, settings=settings, misfit=None).draws("E"))
+    )
     assert sds[0] < 0.026 and sds[0] < sds[1] < sds[2] < alone
     told = posteriors[0].unidentified()
     assert any(text.startswith("E is mostly what the carried prior says") for text in told)
     assert all("is not identified:" not in text for text in told)
     with pytest.raises(CountingMismatch, match="params counted as total"):
-        fit(replace(nine, counting="non_embedding"), prior=prior_from_published("besiroglu"))
+        fit(replace(nine, counting="non_embedding"), prior=prior_from_published("besiroglu"), misfit=None)

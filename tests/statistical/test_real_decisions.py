@@ -23,7 +23,7 @@ BUDGET = 5.76e23
 
 def test_twenty_tokens_per_parameter_lie_inside_and_the_printed_coefficients_outside() -> None:
     # The bare Chinchilla law, 6ND: the very question of arXiv 2404.10102, section 5.
-    posterior = fit(open_table(entry("chinchilla-240")), law=CHINCHILLA, seed=0)
+    posterior = fit(open_table(entry("chinchilla-240")), law=CHINCHILLA, seed=0, misfit=None)
     found = optimal_allocations(posterior, SUPERVISED_TRAINING, budget_flops=BUDGET, cost_model=SIX_ND)
     ratio = found.tokens_per_param()[:, 0]
     low, high = np.quantile(ratio, [0.1, 0.9])

@@ -35,7 +35,7 @@ OUTLIERS_MOVE_E = 1.892 - 1.817
 def test_a_table_that_is_to_be_sampled_passes_the_gate(one: Entry) -> None:
     assert one.law is not None
     table = open_table(one)
-    posterior = fit(table, law=law_of(one.law))  # raises where the gate is not passed
+    posterior = fit(table, law=law_of(one.law), misfit=None)  # raises where the gate is not passed
     assert posterior.healthy and posterior.diagnostics.draws >= 4000
     # The posterior is about this table: the floor lies below every loss, and the law explains most of what varies.
     assert np.quantile(posterior.draws("E"), 0.95) < table.values("loss").min()
@@ -70,12 +70,12 @@ def with_normal_noise(table: RunTable, law: Law) -> Posterior:
     """The posterior of a model that takes every row at its word."""
     prior = default_prior(law, typical_loss=float(np.median(table.values("loss"))))
     normal = Density(name="log_nu_minus_1", loc=log(500.0), scale=0.01, reason="tails as thin as a normal's")
-    return fit(table, law=law, prior=prior.replace(normal))
+    return fit(table, law=law, prior=prior.replace(normal), misfit=None)
 
 
 def test_the_chinchilla_rows_say_what_besiroglu_et_al_find() -> None:
     rows, whole = open_table(entry("chinchilla-240")), open_table(entry("chinchilla-245"))
-    posterior = fit(rows, law=CHINCHILLA)
+    posterior = fit(rows, law=CHINCHILLA, misfit=None)
     print(
         {n: (round(float(d.mean()), 4), round(float(d.std()), 4)) for n, d in coefficients(posterior).items()}
     )
@@ -84,7 +84,7 @@ def test_the_chinchilla_rows_say_what_besiroglu_et_al_find() -> None:
 
     # Five outliers move E by less than a third of what they move the published estimate by.
     E = float(posterior.draws("E").mean())
-    moved = float(fit(whole, law=CHINCHILLA).draws("E").mean()) - E
+    moved = float(fit(whole, law=CHINCHILLA, misfit=None).draws("E").mean()) - E
     assert abs(moved) < OUTLIERS_MOVE_E / 3
     # The controls: they do move the plain estimator, and a posterior without heavy tails, by more than that.
     plain = [point_fit(table, law=CHINCHILLA).parameters["E"] for table in (rows, whole)]

@@ -32,7 +32,7 @@ def sampled(truth: str) -> Posterior:
     design, noise = recovery_study.busbridge_study_design(), recovery_study.INDEPENDENT
     table = simulate(world.law, world.parameters, design, noise=noise, seed=SEED)
     try:
-        return fit(table, seed=SEED, settings=SETTINGS)
+        return fit(table, seed=SEED, settings=SETTINGS, misfit=None)
     except NotConverged as error:
         return error.posterior
 

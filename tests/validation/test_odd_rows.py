@@ -37,7 +37,7 @@ def with_loss(table: RunTable, factors: dict[int, float]) -> RunTable:
 @pytest.fixture(scope="module")
 def odd_posterior(small_table: RunTable) -> Posterior:
     table = with_loss(small_table, {ODD: 1.3})
-    return fit(table, law=TRUTH.law, seed=1, settings=SMALL_SETTINGS)
+    return fit(table, law=TRUTH.law, seed=1, settings=SMALL_SETTINGS, misfit=None)
 
 
 def test_a_clean_table_has_no_odd_row(small_posterior: Posterior) -> None:
@@ -139,7 +139,7 @@ def test_what_is_expected_of_a_row_is_what_the_sampler_expected() -> None:
     table = simulate(TRUTH.law, TRUTH.parameters, design, noise=noise, seed=3)
     settings = Settings(chains=2, warmup=500, draws=500, most_draws=500)
     try:
-        posterior = fit(table, law=TRUTH.law, seed=0, settings=settings)
+        posterior = fit(table, law=TRUTH.law, seed=0, settings=settings, misfit=None)
     except NotConverged as error:  # so few draws; each of them is right all the same
         posterior = error.posterior
     observations = observe(table, law=TRUTH.law, prior=posterior.prior)
