@@ -1,0 +1,166 @@
+"""How would forecasts of the larger runs of public tables have done, made from the smaller ones alone?
+
+`python -m benchmarks.real_backtests [--workers 1] [--partial]`. Tables are those of `real_backtests.toml`, each cut at
+a half, a quarter, an eighth and a sixteenth of its largest compute wherever 14 rows are left. Units are kept under
+`benchmarks/cache`: a run that was cut off goes on where it ended. Families are counted, not rows: a table's figures
+are the means over its cuts, a family's over its tables.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bayes_dsl.campaign import Campaign, Status, Unit, results, run
+from bayes_dsl.errors import InputError
+from bayes_dsl.files import write_atomically
+from bayes_dsl.inference.settings import Settings
+from bayes_dsl.runs.table import RunTable
+from bayes_dsl.validation.backtest import backtest
+from bayes_dsl.validation.holdouts import holdouts
+from benchmarks import ledger
+
+REAL = ledger.ROOT.parent / "shared" / "data" / "real"
+TABLES = Path(__file__).with_suffix(".toml")
+CACHE = ledger.ROOT / "benchmarks" / "cache" / "real_backtests"
+RESULT = ledger.ROOT / "benchmarks" / "results" / "real_backtests.json"
+FACTORS = (2.0, 4.0, 8.0, 16.0)
+METHODS = ("misfit", "bare law", "point fit", "point fit, gamma 1")
+SETTINGS = Settings(chains=2, warmup=500, draws=500, most_draws=2000)
+SEED = 0
+
+
+def listed() -> dict[str, Any]:
+    """The file of tables: `table`, a list, and `seen`, families that were looked at before."""
+    return tomllib.loads(TABLES.read_text(encoding="utf-8"))
+
+
+def opened(table: Mapping[str, Any], folder: Path = REAL) -> RunTable:
+    """The rows of one entry that take part."""
+    read = RunTable.read(
+        folder / table["file"],
+        columns=table["columns"],
+        where=tuple(table.get("where", ())),
+        counting=table.get("counting"),
+    )
+    if not table.get("best"):
+        return read
+    used = read.used
+    frame = pd.DataFrame({name: used.values(name) for name in ("params", "tokens", "loss")})
+    best = frame.groupby(["params", "tokens"], as_index=False)["loss"].min().assign(role="supervised")
+    return RunTable.from_pandas(best)
+
+
+def make(
+    payload: Mapping[str, Any], settings: Mapping[str, Any], folder: Path, needs: Mapping[str, Path]
+) -> dict[str, Any]:
+    """One table at one cut: what each method's forecasts were worth, and by distance."""
+    (entry,) = (one for one in listed()["table"] if one["name"] == payload["table"])
+    how = Settings(**settings["sampler"])
+    found = backtest(
+        opened(entry), factors=(payload["factor"],), methods=METHODS, seed=int(settings["seed"]), settings=how
+    )
+    plain = {"summary": found.summary(), "by_distance": found.by_distance()}
+    return {
+        **{name: json.loads(frame.to_json(orient="records")) for name, frame in plain.items()},
+        "known": int(found.rows["known"].iloc[0]),
+        "notes": list(found.notes),
+    }
+
+
+def campaign() -> Campaign:
+    units = []
+    for entry in listed()["table"]:
+        table = opened(entry)
+        for factor in FACTORS:
+            try:
+                (cut,) = holdouts(table, (factor,))
+            except InputError:
+                continue  # fewer than 14 rows are left
+            name = f"{entry['name']}-{factor:g}x"
+            payload = {"table": entry["name"], "factor": factor, "sha256": table.sha256}
+            units.append(Unit(name=name, payload=payload, cost=float(len(cut.known))))
+    settings = {"seed": SEED, "sampler": asdict(SETTINGS), "methods": METHODS}
+    return Campaign(folder=CACHE, work=f"{__name__}:make", units=tuple(units), settings=settings)
+
+
+def gathered(campaign: Campaign, *, partial: bool = False) -> pd.DataFrame:
+    """One row a table, cut and method."""
+    families = {entry["name"]: entry["family"] for entry in listed()["table"]}
+    rows = [
+        {
+            "family": families[unit.payload["table"]],
+            "table": unit.payload["table"],
+            "known": result["known"],
+            **row,
+        }
+        for unit, result, _ in results(campaign, partial=partial)
+        for row in result["summary"]
+    ]
+    return pd.DataFrame(rows)
+
+
+def by_table(rows: pd.DataFrame) -> pd.DataFrame:
+    """Means over the cuts of each table, (table, method)."""
+    return rows.groupby(["family", "table", "method"], sort=False)[
+        ["coverage", "crps", "width", "bias"]
+    ].mean()
+
+
+def by_method(rows: pd.DataFrame) -> pd.DataFrame:
+    """Means over families: coverage, width and bias; CRPS as a geometric mean, and the tables won."""
+    tables = by_table(rows)
+    families = tables.groupby(["family", "method"], sort=False).mean()
+    shown = families[["coverage", "width", "bias"]].groupby("method", sort=False).mean()
+    logs = np.log(tables["crps"]).unstack("method")
+    shown["crps"] = np.exp(logs.groupby("family").mean().mean())
+    for rival in ("point fit", "point fit, gamma 1"):
+        ratio = logs.sub(logs[rival], axis=0)
+        shown[f"crps / {rival}"] = np.exp(ratio.groupby("family").mean().mean())
+        shown[f"tables won against {rival}"] = (ratio < 0).sum()
+    return shown
+
+
+def tell(status: Status) -> None:
+    if sys.stderr.isatty():
+        print(f"\r{len(status.done)} of {sum(status.counts.values())} units", end="", file=sys.stderr)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--partial", action="store_true", help="only gather what is there already")
+    asked = parser.parse_args(arguments)
+    made = campaign()
+    if not asked.partial:
+        run(made, workers=asked.workers, progress=tell, retry_failed=True)
+    rows = gathered(made, partial=asked.partial)
+    shown, families = by_method(rows), by_table(rows)["coverage"].groupby(["family", "method"]).mean()
+    print(by_table(rows).to_string(float_format="{:.4f}".format))
+    print(families.unstack("method").to_string(float_format="{:.3f}".format))
+    print(shown.to_string(float_format="{:.4f}".format))
+    told = {
+        "seed": SEED,
+        "sampler": asdict(SETTINGS),
+        "seen": listed()["seen"],
+        "units_asked": len(made.units),
+        "rows": json.loads(rows.to_json(orient="records")),
+    }
+    RESULT.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(RESULT, json.dumps(told, sort_keys=True, indent=1) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
