@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -90,7 +91,9 @@ def campaign() -> Campaign:
             payload = {"table": entry["name"], "factor": factor, "sha256": table.sha256}
             units.append(Unit(name=name, payload=payload, cost=float(len(cut.known))))
     settings = {"seed": SEED, "sampler": asdict(SETTINGS), "methods": METHODS}
-    return Campaign(folder=CACHE, work=f"{__name__}:make", units=tuple(units), settings=settings)
+    return Campaign(
+        folder=CACHE, work="benchmarks.real_backtests:make", units=tuple(units), settings=settings
+    )
 
 
 def gathered(campaign: Campaign, *, partial: bool = False) -> pd.DataFrame:
@@ -144,6 +147,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     made = campaign()
     if not asked.partial:
+        # Where workers find this file.
+        os.environ["PYTHONPATH"] = os.pathsep.join(
+            [str(ledger.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+        )
         run(made, workers=asked.workers, progress=tell, retry_failed=True)
     rows = gathered(made, partial=asked.partial)
     shown, families = by_method(rows), by_table(rows)["coverage"].groupby(["family", "method"]).mean()

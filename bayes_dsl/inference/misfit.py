@@ -103,6 +103,10 @@ def with_misfit(prior: Prior, misfit: Misfit) -> Prior:
     return Prior(densities=(*prior.densities, *(d for d in misfit.densities() if d.name not in prior.names)))
 
 
+def _inputs(law: Law) -> tuple[str, ...]:
+    return law.role(ROLE).inputs if law.explains(ROLE) else ()
+
+
 def axes_of(law: Law) -> tuple[str, ...]:
     """The axes along which a law can drift.
 
@@ -111,7 +115,7 @@ def axes_of(law: Law) -> tuple[str, ...]:
     InputError
         The law does not explain supervised runs by their size or tokens.
     """
-    inputs = law.role(ROLE).inputs if law.explains(ROLE) else ()
+    inputs = _inputs(law)
     if not {"N", "D"} & set(inputs):
         raise InputError(
             Fault(
@@ -127,8 +131,7 @@ def axes_of(law: Law) -> tuple[str, ...]:
 
 def misfit_of(law: Law, used: RunTable) -> tuple[Misfit | None, tuple[str, ...]]:
     """The package's misfit where law and table allow one; otherwise None, and a note that says why."""
-    inputs = law.role(ROLE).inputs if law.explains(ROLE) else ()
-    if not {"N", "D"} & set(inputs):
+    if not {"N", "D"} & set(_inputs(law)):
         return None, (
             "without misfit: the law has neither size nor tokens of supervised runs to drift along",
         )

@@ -13,7 +13,7 @@ from bayes_dsl.forecast.expected import expected_loss
 from bayes_dsl.inference import fit as fitting
 from bayes_dsl.inference.design import busbridge_study_design
 from bayes_dsl.inference.fit import default_law, fit, versions
-from bayes_dsl.inference.misfit import Misfit
+from bayes_dsl.inference.misfit import Misfit, misfit_of
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.inference.settings import CAREFUL, Settings
 from bayes_dsl.inference.simulate import NOISELESS, simulate
@@ -109,11 +109,57 @@ def test_the_posterior_of_a_known_world_covers_it(small_posterior):
     assert not low < shifted < high, "the control: a wrong exponent is outside"
 
 
+def test_by_default_there_is_a_misfit_where_one_can_be_and_elsewhere_a_note(study, small_table, monkeypatch):
+    """What is sampled is looked at, not sampled."""
+    asked = []
+
+    class Enough(Exception):
+        pass
+
+    def look(table, observations, *others):
+        asked.append(observations.structure.drifts)
+        raise Enough
+
+    monkeypatch.setattr(fitting, "_sampled", look)
+    flat = Law(
+        name="flat",
+        parameters=(Parameter(name="k", symbol="k", support="positive", unit="1", meaning="the loss"),),
+        roles=(Role(name="supervised", inputs=("L_T",), log_loss=lambda p, x: p["k"] + 0.0),),
+        source="this test",
+    )
+    assert misfit_of(flat, small_table.used)[0] is None
+    assert "neither size nor tokens" in misfit_of(flat, small_table.used)[1][0]
+    distilled = study.select(study.values("role") == "distilled")
+    assert misfit_of(DISTILLATION, distilled.used)[0] is None
+    assert "supervised rows" in misfit_of(DISTILLATION, distilled.used)[1][0]
+    for law, table, drifts in (
+        (CHINCHILLA, small_table, True),
+        (DISTILLATION, study, True),
+        (DISTILLATION, distilled, False),
+    ):
+        for misfit, expected in (("default", drifts), (None, False)):
+            with pytest.raises(Enough):
+                fit(table, law=law, misfit=misfit)
+            assert bool(asked[-1]) == expected
+    with pytest.raises(TableError, match="learnt from supervised rows"):
+        fit(distilled, law=DISTILLATION, misfit=Misfit())
+
+
+def test_a_posterior_without_the_default_misfit_says_why(study, small_posterior, monkeypatch):
+    bare = Posterior(law=small_posterior.law, tree=small_posterior.tree.copy())
+    monkeypatch.setattr(fitting, "_sampled", lambda *asked: bare)
+    distilled = study.select(study.values("role") == "distilled")
+    told = fit(distilled).notes
+    assert told[-1] == "without misfit: it is learnt from supervised rows, and there are none"
+    assert told[:-1] == small_posterior.notes == fit(study, misfit=None).notes[:-1]
+
+
 def test_with_a_misfit_the_posterior_carries_its_paths_and_its_prior(small_table, tmp_path):
     short = Settings(chains=2, warmup=500, draws=500, most_draws=500, retry=False)
     with pytest.raises(NotConverged) as caught:
-        fit(small_table, law=CHINCHILLA, settings=short, misfit=Misfit(), seed=3)
+        fit(small_table, law=CHINCHILLA, settings=short, seed=3)
     posterior = caught.value.posterior
+    assert not any("without misfit" in note for note in posterior.notes)
     assert posterior.diagnostics.rhat < 1.05 and posterior.diagnostics.divergences < 10
     assert posterior.misfit == "drift" and set(posterior.grids) == {"N", "D", "L"}
     assert [posterior.prior[f"log_drift_{axis}"].reason for axis in "NDL"]

@@ -1,0 +1,53 @@
+"""Back-tests of public tables: every table opens, families are counted and not rows, and what is recorded adds up."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import real_backtests as real
+from tests.real_tables import folder
+
+
+def test_every_table_opens_and_can_be_cut() -> None:
+    folder()
+    listed = real.listed()
+    assert {entry["family"] for entry in listed["table"]} > set(listed["seen"])
+    assert len({entry["name"] for entry in listed["table"]}) == len(listed["table"]) == 12
+    units = real.campaign().units
+    assert len(units) == 48
+    best = real.opened(next(entry for entry in listed["table"] if entry.get("best")))
+    pairs = pd.DataFrame({"N": best.used.values("params"), "D": best.used.values("tokens")})
+    assert not pairs.duplicated().any()
+
+
+def rows(**coverage: list[float]) -> pd.DataFrame:
+    """Two families, one of them with two tables; `point fit` as good as `misfit` but for the first table."""
+    made = []
+    for method, shares in coverage.items():
+        for (family, table), share in zip((("a", "a1"), ("a", "a2"), ("b", "b1")), shares, strict=True):
+            crps = 0.02 if (method, table) == ("point fit", "a1") else 0.01
+            one = {"family": family, "table": table, "method": method, "coverage": share, "crps": crps}
+            made += [{**one, "factor": factor, "width": 0.1, "bias": 0.0} for factor in (2.0, 4.0)]
+    return pd.DataFrame(made)
+
+
+def test_a_family_counts_once_however_many_tables_it_has() -> None:
+    fixed = {"point fit, gamma 1": [0.5, 0.5, 0.5], "point fit": [0.5, 0.5, 0.5]}
+    found = real.by_method(rows(misfit=[1.0, 0.8, 0.5], **fixed)).loc["misfit"]
+    assert found["coverage"] == pytest.approx((0.9 + 0.5) / 2)
+    assert found["crps / point fit"] == pytest.approx(np.exp(np.log(0.5) / 4))
+    assert found["tables won against point fit"] == 1 and found["tables won against point fit, gamma 1"] == 0
+
+
+@pytest.mark.skipif(not real.RESULT.is_file(), reason="nothing is recorded yet")
+def test_the_record_is_of_the_tables_that_are_listed() -> None:
+    told = json.loads(real.RESULT.read_text(encoding="utf-8"))
+    assert told["seen"] == real.listed()["seen"]
+    recorded = {(row["table"], row["family"]) for row in told["rows"]}
+    assert recorded <= {(entry["name"], entry["family"]) for entry in real.listed()["table"]}
+    assert {row["method"] for row in told["rows"]} == set(real.METHODS)
+    assert all(0 <= row["coverage"] <= 1 and row["crps"] > 0 for row in told["rows"])
