@@ -224,9 +224,18 @@ def search_of(bounds: Bounds) -> dict[str, tuple[float, float]]:
     }
 
 
+WITH = "misfit: every draw's world leaves its law, the further the more beyond the runs"
+WITHOUT = "no misfit: the law is taken to hold, however far a plan lies beyond the runs"
+
+
 def notes_of(posterior: Posterior, basis: Basis, scenario: Scenario) -> list[str]:
     """What a token costs, what is charged, and what was assumed because nobody stated it."""
-    notes = [basis.cost.describe(), scenario.describe(), *basis.notes]
+    notes = [
+        basis.cost.describe(),
+        scenario.describe(),
+        *basis.notes,
+        WITHOUT if basis.drift is None else WITH,
+    ]
     if basis.cost.counting is not None and posterior.counting is None:
         notes.append(
             f"the table {posterior.table.source} does not say whether params count the embeddings; "

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bayes_dsl.cli.allocate import PURPOSES, forecast_question
+from bayes_dsl.cli.allocate import PURPOSES, WITH, WITHOUT, forecast_question
 from bayes_dsl.cli.decision_keys import AllocateKeys, NearOptimalKeys, RangeKeys, RecommendedKeys
 from bayes_dsl.cli.json_keys import HealthKeys, LossKeys
 from bayes_dsl.costs.flops import SIX_ND, at_fixed_depth
@@ -17,6 +17,7 @@ from bayes_dsl.decisions.recommended import recommended_allocation
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.laws.published import published
 from bayes_dsl.runs.table import RunTable
+from tests.forecast.made import drifting, made
 from tests.posteriors import posterior_around
 
 QUANTITIES = ("student_params", "student_tokens", "teacher_params", "teacher_tokens")
@@ -305,6 +306,7 @@ def test_the_numbers_that_came_with_the_table_are_the_default(bayes_dsl, of_file
     assert unnamed == table and table["cost_model"] == json.loads(json.dumps(own.record()))
     assert own.training(1e9, table["recommended"]["student_tokens"]) == pytest.approx(1e21)
     assert not any("assumed" in note for note in table["notes"])
+    assert WITHOUT in table["notes"] and WITH not in table["notes"]
     assert six["cost_model"]["name"] == "6ND"
     assert six["recommended"]["student_tokens"] == pytest.approx(1e21 / 6e9)
 
@@ -335,3 +337,21 @@ def test_units_survive_every_border(
     told = json.loads(bayes_dsl("forecast", posterior_file, *there).out)["expected"]
     for name in ("median", "lower", "upper"):
         assert told[name] == pytest.approx(best["student_loss"][name], rel=1e-9)
+
+
+def test_decisions_of_a_posterior_with_misfit_follow_it_and_say_so(bayes_dsl, tmp_path: Path) -> None:
+    bare = made("distillation")
+    bare.save(tmp_path / "bare.nc")
+    drifting(bare).save(tmp_path / "drift.nc")
+    asked = ["--budget", "1e23", "--student", "3B", "--cost", "6ND", "--accept-unhealthy", "--json"]
+    for verb in (["allocate"], ["compare", "--scenario", "teacher-pretraining"], ["risk"]):
+        found = {}
+        for name, note in (("bare", WITHOUT), ("drift", WITH)):
+            ran = bayes_dsl(verb[0], tmp_path / f"{name}.nc", *verb[1:], *asked)
+            assert ran.code == 0, ran.err
+            told = json.loads(ran.out)
+            found[name] = told[0] if isinstance(told, list) else told
+            assert note in found[name]["notes"]
+        assert found["bare"] != found["drift"]
+    capped = bayes_dsl("allocate", tmp_path / "drift.nc", *asked[:-1], "--max-teacher-tokens", "1e18")
+    assert capped.code == 0, "a cap beyond the paths binds nothing"
