@@ -14,6 +14,7 @@ from bayes_dsl.errors import Fault, InputError
 from bayes_dsl.inference.intervals import interval
 from bayes_dsl.inference.least_squares import minimise
 from bayes_dsl.inference.nearby import MOST_EVALUATIONS, minimise_nearby
+from bayes_dsl.inference.padding import padded_weights
 from bayes_dsl.inference.point_fit import PointFit, parameters_at, position_of, problem
 from bayes_dsl.inference.taylor import model_fits
 from bayes_dsl.laws.base import Law
@@ -113,12 +114,12 @@ def bootstrap(
         Iterations that each refit may use.
     """
     residuals, data = problem(fit.law, fit.rows)
-    counts = _counts(fit, replicates, seed)
+    counts = padded_weights(_counts(fit, replicates, seed), fit.rows.lengths)
     start = position_of(fit.law, fit.rows, fit.parameters)
     position, objective = np.tile(start, (replicates, 1)), np.full(replicates, np.inf)
     converged = np.zeros(replicates, dtype=bool)
     left_over = max_iterations
-    if model_fits(fit.n_rows, len(start)) and max_iterations > MOST_EVALUATIONS:
+    if model_fits(counts.shape[1], len(start)) and max_iterations > MOST_EVALUATIONS:
         near = minimise_nearby(residuals, data, center=start, weights=counts, delta=fit.delta)
         position, objective, converged = near.position, near.objective, near.converged
         left_over -= MOST_EVALUATIONS

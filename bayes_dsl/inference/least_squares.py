@@ -102,7 +102,8 @@ def minimise(
             for block in (left[at : at + size] for at in range(0, len(left), size)):
                 rows = np.resize(block, size)
                 part = Descent(*(array[rows] for array in state))
-                moved = advance(part, weights[rows], data, delta)
+                # Counts and ones of one kind of number: each kind would be compiled apart.
+                moved = advance(part, weights[rows].astype(np.float64), data, delta)
                 for array, new in zip(state, moved, strict=True):
                     array[block] = np.asarray(new)[: len(block)]
                 used[block] += ITERATIONS_A_ROUND
@@ -141,8 +142,6 @@ def _advance(residuals: Residuals) -> Callable[..., Descent]:
     """A compiled round of iterations for a block of fits."""
 
     def one(fit: Descent, weight: jax.Array, data: Any, delta: jax.Array) -> Descent:
-        weight = weight.astype(jnp.float64)
-
         def iterate(_: int, fit: Descent) -> Descent:
             tried = _evaluate(residuals, fit.trial, weight, data, delta)
             return _decide(fit, tried, jnp.sum(weight) * delta**2)

@@ -14,6 +14,7 @@ import numpy as np
 from bayes_dsl.errors import Fault, TableError
 from bayes_dsl.inference.coordinates import Coordinates, coordinates_of
 from bayes_dsl.inference.least_squares import Minima, minimise
+from bayes_dsl.inference.padding import padded, padded_weights
 from bayes_dsl.inference.taylor import Residuals
 from bayes_dsl.laws.base import INPUT_COLUMNS, Law
 from bayes_dsl.runs.table import RunTable
@@ -80,7 +81,12 @@ class Rows:
     @property
     def n_rows(self) -> int:
         """Number of rows, of all roles."""
-        return sum(len(loss) for loss in self.loss.values())
+        return sum(self.lengths)
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Number of rows of each role."""
+        return tuple(len(loss) for loss in self.loss.values())
 
 
 def _floats(rows: RunTable, column: str) -> np.ndarray:
@@ -170,7 +176,8 @@ def point_fit(
     _refuse_few(rows, law)
     residuals, data = problem(law, rows)
     first = _starts(law, rows, starts, seed)
-    ones = np.broadcast_to(np.ones(rows.n_rows), (len(first), rows.n_rows))
+    ones = padded_weights(np.ones((1, rows.n_rows)), rows.lengths)
+    ones = np.broadcast_to(ones, (len(first), ones.shape[1]))
     screened = minimise(
         residuals,
         data,
@@ -198,10 +205,12 @@ def _fit_of(law: Law, rows: Rows, ended: Minima, *, delta: float, starts: int, e
     objective = float(ended.objective[best])
     parameters = parameters_at(law, rows, ended.position[best])
     with jax.enable_x64(True):
-        residuals = {
-            role: np.log(loss) - np.asarray(law.log_loss(role, parameters, rows.inputs[role]))
-            for role, loss in rows.loss.items()
+        fitted = {
+            role: law.log_loss(role, parameters, _padded(inputs)) for role, inputs in rows.inputs.items()
         }
+    residuals = {
+        role: np.log(loss) - np.asarray(fitted[role])[: len(loss)] for role, loss in rows.loss.items()
+    }
     return PointFit(
         law=law,
         parameters={name: float(value) for name, value in parameters.items()},
@@ -218,13 +227,20 @@ def _fit_of(law: Law, rows: Rows, ended: Minima, *, delta: float, starts: int, e
 
 
 def problem(law: Law, rows: Rows) -> tuple[Residuals, dict[str, Any]]:
-    """The residuals of a law's rows as a function of its coordinates, and the data that it reads."""
+    """The residuals of a law's rows as a function of its coordinates, and the data that it reads.
+
+    Each role's rows are filled up (`padding.py`): weights of theirs are `padded_weights(weights, rows.lengths)`.
+    """
     data = {
-        "inputs": {role: dict(inputs) for role, inputs in rows.inputs.items()},
-        "log_loss": {role: np.log(loss) for role, loss in rows.loss.items()},
+        "inputs": {role: _padded(inputs) for role, inputs in rows.inputs.items()},
+        "log_loss": {role: padded(np.log(loss)) for role, loss in rows.loss.items()},
         "center": {name: np.float64(value) for name, value in center_of(rows).items()},
     }
     return _residuals_of(law, tuple(rows.loss)), data
+
+
+def _padded(inputs: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {name: padded(values) for name, values in inputs.items()}
 
 
 @functools.cache

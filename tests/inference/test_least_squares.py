@@ -21,6 +21,7 @@ from bayes_dsl.inference.least_squares import (
     huber,
     minimise,
 )
+from bayes_dsl.inference.padding import padded_weights
 from bayes_dsl.inference.point_fit import problem
 from tests.inference.point_fits import synthetic_fit
 
@@ -108,6 +109,7 @@ def test_degenerate_weights_do_not_break_the_rest() -> None:
     for row in range(0, 32, 2):
         weights[row] = 0.0
         weights[row, rng.choice(fit.n_rows, 3, replace=False)] = fit.n_rows / 3
+    weights = padded_weights(weights, fit.rows.lengths)
     found = minimise(residuals, data, starts=starts, weights=weights, delta=fit.delta, max_iterations=200)
     assert np.all(np.isfinite(found.objective)) and np.all(found.objective >= 0)
     assert found.converged[1::2].all()
