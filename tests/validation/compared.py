@@ -27,7 +27,7 @@ def made_by_hand(*, off: float = 1.0, spread: float = 1e-3) -> Iterator[list[Run
     """
     seen: list[RunTable] = []
 
-    def fit(table: RunTable, *, law: Law, seed: int, settings: object) -> Posterior:
+    def fit(table: RunTable, *, law: Law, misfit: None, seed: int, settings: object) -> Posterior:
         seen.append(table)
         truth = TRUTH | {"E": TRUTH["E"] * (off if law is CHINCHILLA else 1.0)}
         return posterior_around(law, truth, table, spread=spread, seed=seed)
