@@ -18,6 +18,7 @@ _DOOR = {
     "CHINCHILLA": "laws.supervised",
     "TIED": "laws.variants",
     "INTERACTION": "laws.variants",
+    "REPETITION": "laws.repetition",
     "EXPONENTIAL": "laws.exponential",
     "DISTILLATION": "laws.distillation",
     "published": "laws.published",

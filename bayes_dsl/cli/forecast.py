@@ -45,6 +45,7 @@ def questions(
     teacher_loss: str | None,
     teacher: str | None,
     teacher_tokens: str | None,
+    unique: str | None = None,
 ) -> list[dict[str, float]]:
     """Return what is asked, a question for every student with every number of tokens, in plain numbers."""
     faults: list[Fault] = []
@@ -62,6 +63,7 @@ def questions(
         "teacher_loss": (teacher_loss, "--teacher-loss"),
         "teacher_params": (teacher, "--teacher"),
         "teacher_tokens": (teacher_tokens, "--teacher-tokens"),
+        "unique_tokens": (unique, "--unique"),
     }
     shared = {name: number(text, flag) for name, (text, flag) in given.items() if text is not None}
     if faults:

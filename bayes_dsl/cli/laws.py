@@ -69,16 +69,21 @@ def compare_table(
     end_unless_all_healthy(report)
 
 
-def complete(student: Sequence[str] | None, tokens: Sequence[str] | None, teacher_loss: str | None) -> None:
+def complete(
+    student: Sequence[str] | None,
+    tokens: Sequence[str] | None,
+    teacher_loss: str | None,
+    unique: str | None = None,
+) -> None:
     """Refuse a target of which only a part is given.
 
     Raises
     ------
     InputError
-        A size without tokens, tokens without a size, or a teacher without both.
+        A size without tokens, tokens without a size, or a teacher or unique tokens without both.
     """
     given = {"--student": student, "--tokens": tokens}
-    if any(given.values()) or teacher_loss is not None:
+    if any(given.values()) or teacher_loss is not None or unique is not None:
         faults = [
             Fault(
                 where="laws compare",

@@ -62,6 +62,14 @@ def compare(
             metavar="LOSS", show_default=False, help="The loss of its teacher; without one it is supervised."
         ),
     ] = None,
+    unique: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOKENS",
+            show_default=False,
+            help="Distinct tokens among those; for the law of repeated data.",
+        ),
+    ] = None,
     holdout: Annotated[
         list[str] | None,
         typer.Option(
@@ -102,7 +110,7 @@ def compare(
     from bayes_dsl.cli.laws import compare_table, complete
     from bayes_dsl.inference.settings import Settings
 
-    complete(student, tokens, teacher_loss)
+    complete(student, tokens, teacher_loss, unique)
     compare_table(
         table,
         columns=columns,
@@ -110,7 +118,12 @@ def compare(
         counting=counting,
         laws=laws,
         targets=questions(
-            student or (), tokens or (), teacher_loss=teacher_loss, teacher=None, teacher_tokens=None
+            student or (),
+            tokens or (),
+            teacher_loss=teacher_loss,
+            teacher=None,
+            teacher_tokens=None,
+            unique=unique,
         ),
         factors=factors_of(holdout) if holdout else None,
         by=by,

@@ -9,8 +9,10 @@ import typer
 
 Counting = Literal["non_embedding", "total"]
 Kind = Literal["eti", "hdi"]
-LawName = Literal["supervised", "chinchilla", "tied", "interaction", "distillation", "exponential"]
-LAWS_SHOWN = "supervised|chinchilla|tied|interaction|distillation|exponential"
+LawName = Literal[
+    "supervised", "chinchilla", "tied", "interaction", "repetition", "distillation", "exponential"
+]
+LAWS_SHOWN = "supervised|chinchilla|tied|interaction|repetition|distillation|exponential"
 
 
 def probability(value: float) -> float:

@@ -77,6 +77,14 @@ def forecast(
     teacher_tokens: Annotated[
         str | None, typer.Option(metavar="TOKENS", help="Training tokens of that teacher.")
     ] = None,
+    unique: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TOKENS",
+            show_default=False,
+            help="Distinct tokens among those; for the law of repeated data.",
+        ),
+    ] = None,
     counting: CountingOption = None,
     prob: ProbOption = 0.9,
     kind: KindOption = "eti",
@@ -109,7 +117,12 @@ def forecast(
     from bayes_dsl.cli.forecast import forecast_loss, questions
 
     asked = questions(
-        student, tokens, teacher_loss=teacher_loss, teacher=teacher, teacher_tokens=teacher_tokens
+        student,
+        tokens,
+        teacher_loss=teacher_loss,
+        teacher=teacher,
+        teacher_tokens=teacher_tokens,
+        unique=unique,
     )
     forecast_loss(
         posterior,

@@ -32,6 +32,7 @@ def expected_loss(
     teacher_loss: ArrayLike | None = None,
     teacher_params: ArrayLike | None = None,
     teacher_tokens: ArrayLike | None = None,
+    unique_tokens: ArrayLike | None = None,
 ) -> Forecast:
     """Expected loss of students (or, without a teacher, of supervised runs), at every draw.
 
@@ -43,6 +44,8 @@ def expected_loss(
         The teacher's measured loss, nats per token.
     teacher_params, teacher_tokens : array_like, optional
         In place of its loss, a teacher yet to be trained: its loss is drawn for each draw, seed noise included.
+    unique_tokens : array_like, optional
+        Distinct tokens among the training tokens: needed by the law of repeated data, and by no other.
 
     Raises
     ------
@@ -61,6 +64,7 @@ def expected_loss(
         teacher_loss=teacher_loss,
         teacher_params=teacher_params,
         teacher_tokens=teacher_tokens,
+        unique_tokens=unique_tokens,
     )
     return expected_of(posterior, asked)
 
@@ -98,7 +102,8 @@ def teacher_draws(posterior: Posterior, asked: Question) -> np.ndarray | None:
 
 def _inputs(asked: Question, teacher_loss: np.ndarray | None) -> dict[str, np.ndarray]:
     if asked.role == "supervised":
-        return {"N": asked.params, "D": asked.tokens}
+        unique = {"unique_tokens"} & set(asked.inputs())
+        return {"N": asked.params, "D": asked.tokens, **({"U": asked.unique_tokens} if unique else {})}
     L_T = asked.teacher_loss if teacher_loss is None else teacher_loss
     return {"N_S": asked.params, "D_S": asked.tokens, "L_T": L_T}
 

@@ -17,7 +17,7 @@ NEGLIGIBLE = 0.01
 class Extrapolation:
     """Distance of each candidate from the runs of its role.
 
-    `decades` (candidate,) by axis (params, tokens, compute, teacher_loss): positive beyond the largest value,
+    `decades` (candidate,) by axis (params, tokens, compute, epochs, teacher_loss): positive beyond the largest value,
     negative below the smallest, 0 inside. `times_largest_compute` (candidate,) is params x tokens over the
     largest params x tokens of a run.
     """
@@ -56,6 +56,11 @@ def extrapolation(posterior: Posterior, asked: Question, teacher_loss: np.ndarra
         "tokens": _outside(asked.tokens, tokens),
         "compute": _outside(asked.params * asked.tokens, params * tokens),
     }
+    if posterior.law.takes("U"):
+        decades["epochs"] = _outside(
+            np.maximum(asked.tokens / asked.unique_tokens, 1.0),
+            np.maximum(tokens / used.values("unique_tokens")[mask], 1.0),
+        )
     teachers = used.values("teacher_loss")[mask]
     if asked.role == "distilled" and np.isfinite(teachers).any():
         decades["teacher_loss"] = _outside(teacher_loss, teachers[np.isfinite(teachers)])

@@ -22,6 +22,7 @@ def next_run_loss(
     teacher_loss: ArrayLike | None = None,
     teacher_params: ArrayLike | None = None,
     teacher_tokens: ArrayLike | None = None,
+    unique_tokens: ArrayLike | None = None,
 ) -> Forecast:
     """Loss that one new run will show, at every draw; arguments and errors as in `expected_loss`.
 
@@ -35,6 +36,7 @@ def next_run_loss(
         teacher_loss=teacher_loss,
         teacher_params=teacher_params,
         teacher_tokens=teacher_tokens,
+        unique_tokens=unique_tokens,
     )
     expected = expected_of(posterior, asked)
     noise = scatter(posterior, role=asked.role, tokens=asked.tokens, stream="next run")

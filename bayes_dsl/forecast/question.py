@@ -19,7 +19,8 @@ BELOW = 1e30
 class Question:
     """Candidates, each (candidate,): a student's params and tokens, and its teacher by loss, by size, or none.
 
-    `teacher` is "none" (the supervised loss is asked for), "loss" or "size".
+    `unique_tokens`, the distinct ones among the tokens, is NaN for laws that do not ask for them. `teacher` is "none"
+    (the supervised loss is asked for), "loss" or "size".
     """
 
     params: Floats
@@ -28,6 +29,7 @@ class Question:
     teacher_loss: Floats
     teacher_params: Floats
     teacher_tokens: Floats
+    unique_tokens: Floats
 
     @property
     def role(self) -> str:
@@ -40,6 +42,8 @@ class Question:
     def inputs(self) -> dict[str, Floats]:
         """What was asked, by the words of the run table."""
         asked = {"params": self.params, "tokens": self.tokens}
+        if not np.isnan(self.unique_tokens).all():
+            asked["unique_tokens"] = self.unique_tokens
         if self.teacher == "loss":
             asked["teacher_loss"] = self.teacher_loss
         if self.teacher == "size":
@@ -55,24 +59,28 @@ def question(
     teacher_loss: ArrayLike | None = None,
     teacher_params: ArrayLike | None = None,
     teacher_tokens: ArrayLike | None = None,
+    unique_tokens: ArrayLike | None = None,
 ) -> Question:
     """Check a question against the posterior's law; scalars and arrays broadcast to one length.
 
     Raises
     ------
     InputError
-        A value is not a positive finite number, or the teacher is given by half or twice; or a supervised run, asked
+        A value is not a positive finite number, or the teacher is given by half or twice; unique tokens are not given
+        to a law that reads them, or given to another; or a supervised run, asked
         about or a teacher, is beyond the reach of the posterior's misfit.
     NotIdentified
         A teacher is asked about and the posterior's law knows none.
     """
     teacher = _teacher(posterior, teacher_loss, teacher_params, teacher_tokens)
+    _refuse_unique(posterior, unique_tokens)
     given = {
         "student_params": student_params,
         "student_tokens": student_tokens,
         "teacher_loss": teacher_loss,
         "teacher_params": teacher_params,
         "teacher_tokens": teacher_tokens,
+        "unique_tokens": unique_tokens,
     }
     arrays = {
         name: np.full(1, np.nan) if value is None else _numbers(name, value) for name, value in given.items()
@@ -110,7 +118,21 @@ def question(
         teacher_loss=flat["teacher_loss"],
         teacher_params=flat["teacher_params"],
         teacher_tokens=flat["teacher_tokens"],
+        unique_tokens=flat["unique_tokens"],
     )
+
+
+def _refuse_unique(posterior: Posterior, unique_tokens: object) -> None:
+    """Distinct tokens are asked for by laws that read them, and by no others."""
+    law = posterior.law
+    if law.takes("U") and unique_tokens is None:
+        rule = f"the {law.name} law asks how many distinct tokens a run sees"
+        remedy = "Give unique_tokens (--unique): the tokens themselves where nothing is repeated"
+        raise InputError(_fault("unique_tokens", "none", rule, remedy))
+    if unique_tokens is not None and not law.takes("U"):
+        rule = f"the {law.name} law takes every token for a new one"
+        remedy = "Leave it out, or fit a law of repeated data (--law repetition)"
+        raise InputError(_fault("unique_tokens", f"{unique_tokens}", rule, remedy))
 
 
 def _refuse_beyond_reach(posterior: Posterior, flat: dict[str, Floats], teacher: str) -> None:

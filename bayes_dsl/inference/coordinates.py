@@ -7,7 +7,8 @@ Supervised: with a = alpha gamma, b = beta gamma, x = ln N - mean, y = ln D - me
     L = E + m [w e^(-alpha x) + (1 - w) e^(-beta y)]^gamma,
 
 sampled as ln(E + m), ln(m/E), logit w, ln(m a w), ln(m b (1 - w)), ln gamma; with tied exponents without logit w, which
-the two slopes then are; with an interaction likewise, ln delta for ln gamma. The distilled part has a file of its own
+the two slopes then are; with an interaction likewise, ln delta for ln gamma; with
+repeated data ln R_D beside them. The distilled part has a file of its own
 (`distilled_coordinates.py`). Each coordinate is shifted only by others, hence densities of c_0 and of its coordinate
 differ by no Jacobian.
 """
@@ -32,6 +33,7 @@ from bayes_dsl.inference.distilled_coordinates import (
 from bayes_dsl.laws.base import Law, Parameter
 from bayes_dsl.laws.distillation import DISTILLATION
 from bayes_dsl.laws.exponential import EXPONENTIAL
+from bayes_dsl.laws.repetition import REPETITION
 from bayes_dsl.laws.supervised import CHINCHILLA, SUPERVISED
 from bayes_dsl.laws.variants import INTERACTION, TIED
 
@@ -41,6 +43,7 @@ SUPERVISED_NAMES = ("log_L_center", "log_m_over_E", "logit_w", "log_slope_N", "l
 CHINCHILLA_NAMES = SUPERVISED_NAMES[:-1]
 TIED_NAMES = tuple(name for name in SUPERVISED_NAMES if name != "logit_w")
 INTERACTION_NAMES = (*CHINCHILLA_NAMES, "log_delta")
+REPETITION_NAMES = (*SUPERVISED_NAMES, "log_R_D")
 CENTER_NAMES = ("log_N", "log_D", "log_N_S", "log_D_S", "log_L_T")
 
 
@@ -156,6 +159,14 @@ def _interaction_factors(logit_w: jax.Array, delta: jax.Array) -> tuple[jax.Arra
     return jnp.log1p(added * w * v), jnp.log1p(added * v**2), jnp.log1p(added * w**2)
 
 
+def _repetition_parameters(z: Arrays, center: Arrays) -> dict[str, jax.Array]:
+    return {**_supervised_parameters(z, center), "R_D": jnp.exp(z["log_R_D"])}
+
+
+def _repetition_coordinates(parameters: Arrays, center: Arrays) -> dict[str, jax.Array]:
+    return {**_supervised_coordinates(parameters, center), "log_R_D": jnp.log(parameters["R_D"])}
+
+
 def _joint_parameters(z: Arrays, center: Arrays) -> dict[str, jax.Array]:
     supervised = _supervised_parameters(z, center)
     return {**supervised, **distilled_parameters(z, center, supervised)}
@@ -233,6 +244,12 @@ _CENTRED = {
         names=INTERACTION_NAMES,
         to_parameters=_interaction_parameters,
         from_parameters=_interaction_coordinates,
+    ),
+    REPETITION: Coordinates(
+        law=REPETITION,
+        names=REPETITION_NAMES,
+        to_parameters=_repetition_parameters,
+        from_parameters=_repetition_coordinates,
     ),
     DISTILLATION: Coordinates(
         law=DISTILLATION,

@@ -30,6 +30,8 @@ class PlannedRun:
         Or the loss of a teacher that is no run of the design, nats per token.
     teacher_params, teacher_tokens : float or None
         Or its size and tokens: its loss is then simulated like a supervised run's, once for all its students.
+    unique_tokens : float or None
+        Distinct tokens among those seen; None leaves the column empty.
     group, seed : str
         Labels of the run table: rows of one group share an effect; rows that differ in seed alone are
         replicates.
@@ -42,6 +44,7 @@ class PlannedRun:
     teacher_loss: float | None = None
     teacher_params: float | None = None
     teacher_tokens: float | None = None
+    unique_tokens: float | None = None
     group: str = ""
     seed: str = ""
 
@@ -71,7 +74,9 @@ class Design:
         where = f"design, run {row}"
         given = {
             name: getattr(run, name)
-            for name in ("params", "tokens", "teacher_loss", "teacher_params", "teacher_tokens")
+            for name in (
+                *("params", "tokens", "teacher_loss", "teacher_params", "teacher_tokens", "unique_tokens"),
+            )
         }
         for name, value in given.items():
             if value is not None and not (value > 0 and math.isfinite(value)):

@@ -12,6 +12,7 @@ from bayes_dsl.errors import Fault, TableError
 from bayes_dsl.inference.coordinates import coordinates_of
 from bayes_dsl.inference.drift import Grid
 from bayes_dsl.inference.joint import JointFamily
+from bayes_dsl.inference.law_inputs import inputs_of, refuse_misfit
 from bayes_dsl.inference.misfit import EDGE, Misfit, grids_of, numbers_of
 from bayes_dsl.inference.noise import EFFECTS
 from bayes_dsl.inference.priors import Prior
@@ -96,10 +97,10 @@ def observe(table: RunTable, *, law: Law, prior: Prior, misfit: Misfit | None = 
     Raises
     ------
     TableError
-        A row's role is one that the law does not explain, or no row is usable; or a misfit is asked for and no
-        supervised row is there to learn it from.
+        A row's role is one that the law does not explain, no row is usable, or a column that the law reads is empty in
+        some row; or a misfit is asked for and no supervised row is there to learn it from.
     InputError
-        A misfit is asked for, and the law does not explain supervised runs by their size or tokens.
+        A misfit is asked for, and the law does not explain supervised runs by their size or tokens, or by more.
     """
     used = table.used
     _refuse_unexplained(used, law)
@@ -107,7 +108,9 @@ def observe(table: RunTable, *, law: Law, prior: Prior, misfit: Misfit | None = 
     roles = tuple(role.name for role in law.roles if np.any(role_of == role.name))
     order = np.concatenate([np.flatnonzero(role_of == role) for role in roles])
     rows = tuple(int(np.sum(role_of == role)) for role in roles)
-    inputs = {role: _inputs(used, role_of == role, role) for role in roles}
+    if misfit is not None:
+        refuse_misfit(law)
+    inputs = {role: inputs_of(used.select(role_of == role), law, law.role(role)) for role in roles}
     log_tokens = {role: np.log(used.values("tokens")[role_of == role]) for role in roles}
     effects, levels, notes = _effects(used, order)
     blur = _teacher_blur(used, role_of == "distilled")
@@ -184,13 +187,6 @@ def _tells_slope(role: str, log_tokens: np.ndarray, effects: Mapping[str, Any]) 
     """
     repeated = ("group", "replicate") if role == "supervised" else ("group", "student")
     return bool(np.ptp(log_tokens) > np.log(LEAST_TOKEN_RATIO)) and any(name in effects for name in repeated)
-
-
-def _inputs(used: RunTable, mask: np.ndarray, role: str) -> dict[str, np.ndarray]:
-    size, tokens = used.values("params")[mask], used.values("tokens")[mask]
-    if role == "distilled":
-        return {"N_S": size, "D_S": tokens, "L_T": used.values("teacher_loss")[mask]}
-    return {"N": size, "D": tokens}
 
 
 def _span(log_tokens: np.ndarray) -> dict[str, float]:

@@ -13,10 +13,11 @@ import numpy as np
 
 from bayes_dsl.errors import Fault, TableError
 from bayes_dsl.inference.coordinates import Coordinates, coordinates_of
+from bayes_dsl.inference.law_inputs import inputs_of
 from bayes_dsl.inference.least_squares import Minima, minimise
 from bayes_dsl.inference.padding import padded, padded_weights
 from bayes_dsl.inference.taylor import Residuals
-from bayes_dsl.laws.base import INPUT_COLUMNS, Law
+from bayes_dsl.laws.base import Law
 from bayes_dsl.runs.table import RunTable
 
 DELTA = 1e-3
@@ -35,6 +36,7 @@ BOX: Mapping[str, tuple[float, float]] = {
     "log_slope_D": (-4.5, -1.0),
     "log_gamma": (-1.6, 0.5),
     "log_delta": (-1.5, 1.5),
+    "log_R_D": (1.0, 4.5),
     "log_gap_center": (-5.0, 0.0),
     "slope_L_T": (-1.0, 8.0),
     "log_r_1": (-0.3, 0.3),
@@ -64,6 +66,8 @@ class Rows:
         ------
         InputError
             A row's role is one that the law does not explain, or no row is usable.
+        TableError
+            A column that the law reads is empty in some row.
         """
         used = table.used
         role_of = used.values("role")
@@ -74,8 +78,8 @@ class Rows:
         loss: dict[str, np.ndarray] = {}
         for role in roles:
             rows = used.select(role_of == role.name)
-            inputs[role.name] = {name: _floats(rows, INPUT_COLUMNS.get(name, name)) for name in role.inputs}
-            loss[role.name] = _floats(rows, "loss")
+            inputs[role.name] = inputs_of(rows, law, role)
+            loss[role.name] = np.asarray(rows.values("loss"), dtype=np.float64)
         return cls(inputs=inputs, loss=loss)
 
     @property
@@ -87,10 +91,6 @@ class Rows:
     def lengths(self) -> tuple[int, ...]:
         """Number of rows of each role."""
         return tuple(len(loss) for loss in self.loss.values())
-
-
-def _floats(rows: RunTable, column: str) -> np.ndarray:
-    return np.asarray(rows.values(column), dtype=np.float64)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

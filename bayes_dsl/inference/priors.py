@@ -194,6 +194,12 @@ def _supervised(typical_loss: float) -> tuple[Density, ...]:
             scale=1.0,
             reason="about Chinchilla's law (1), either side alike: a balanced run pays .8 to 2 times its excess",
         ),
+        Density(
+            name="log_R_D",
+            loc=log(15.0),
+            scale=1.0,
+            reason="Muennighoff et al. find 15 on one corpus: 3 to 80 epochs elsewhere",
+        ),
     )
 
 

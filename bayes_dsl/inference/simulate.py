@@ -115,7 +115,8 @@ def simulate(
     Raises
     ------
     InputError
-        The law does not explain a role of the design, or a parameter is missing.
+        The law does not explain a role of the design, a parameter is missing, or a run lacks the unique tokens that
+        the law reads.
     """
     frame = _planned(design)
     scatter = _scatter(frame, noise, seed)
@@ -153,6 +154,7 @@ def _planned(design: Design) -> pd.DataFrame:
             "tokens": [_whole(run.tokens) for run in runs],
             "loss": np.nan,
             "teacher_loss": [_or_nan(run.teacher_loss) for run in runs],
+            "unique_tokens": [_or_nan(run.unique_tokens) for run in runs],
             "group": [run.group for run in runs],
             "seed": [run.seed for run in runs],
             "_teacher": [
@@ -171,6 +173,7 @@ def _planned(design: Design) -> pd.DataFrame:
             "tokens": [_whole(tokens) for _, tokens in outside],
             "loss": np.nan,
             "teacher_loss": np.nan,
+            "unique_tokens": np.nan,
             "group": "",
             "seed": "",
             "_teacher": -1,
@@ -234,6 +237,9 @@ def _shared_draws(labels: Sequence[str], rng: np.random.Generator) -> Floats:
 def _log_losses(law: Law, role: Role, parameters: Mapping[str, float], rows: pd.DataFrame) -> Floats:
     """The law's ln(loss) of rows of one role."""
     inputs = {name: rows[INPUT_COLUMNS[name]].to_numpy(np.float64) for name in role.inputs}
+    if np.isnan(inputs.get("U", np.zeros(1))).any():
+        rule, remedy = f"the {law.name} law reads it for every run", "Give every PlannedRun its unique_tokens"
+        raise InputError(Fault(where="design", what="unique_tokens", value="None", rule=rule, remedy=remedy))
     with jax.enable_x64(True):
         values = law.log_loss(role.name, {name: float(value) for name, value in parameters.items()}, inputs)
         return np.asarray(values, np.float64)

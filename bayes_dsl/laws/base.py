@@ -23,7 +23,14 @@ ROLES = ("supervised", "distilled")
 """How a run can have been trained, as the run table says it."""
 
 INPUT_COLUMNS: Mapping[str, str] = MappingProxyType(
-    {"N": "params", "D": "tokens", "N_S": "params", "D_S": "tokens", "L_T": "teacher_loss"}
+    {
+        "N": "params",
+        "D": "tokens",
+        "U": "unique_tokens",
+        "N_S": "params",
+        "D_S": "tokens",
+        "L_T": "teacher_loss",
+    }
 )
 """The column of the run table that holds each input of a law: parameters, tokens, nats per token."""
 
@@ -122,6 +129,10 @@ class Law:
         """Whether the law says anything about runs of this role."""
         return any(known.name == role for known in self.roles)
 
+    def takes(self, name: str) -> bool:
+        """Whether any role of the law has this input."""
+        return any(name in role.inputs for role in self.roles)
+
     def role(self, name: str) -> Role:
         """The equation for the runs of one role.
 
@@ -161,7 +172,8 @@ class Law:
             A value for each of the law's parameters; others are ignored, so that one set of draws serves
             a law and the laws inside it.
         inputs : mapping of str to array_like
-            A value for each input of the role (`N`, `D`: parameters, tokens; `L_T`: nats per token).
+            A value for each input of the role (`N`, `D`, `U`: parameters, tokens, distinct
+            tokens; `L_T`: nats per token).
             Integers are taken as floats: 32-bit ones would overflow.
 
         Raises

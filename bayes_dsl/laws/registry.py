@@ -6,11 +6,13 @@ from bayes_dsl.errors import Fault, UnknownName
 from bayes_dsl.laws.base import Law
 from bayes_dsl.laws.distillation import DISTILLATION
 from bayes_dsl.laws.exponential import EXPONENTIAL
+from bayes_dsl.laws.repetition import REPETITION
 from bayes_dsl.laws.supervised import CHINCHILLA, SUPERVISED
 from bayes_dsl.laws.variants import INTERACTION, TIED
 
 _LAWS = {
-    known.name: known for known in (SUPERVISED, CHINCHILLA, TIED, INTERACTION, DISTILLATION, EXPONENTIAL)
+    known.name: known
+    for known in (SUPERVISED, CHINCHILLA, TIED, INTERACTION, REPETITION, DISTILLATION, EXPONENTIAL)
 }
 
 
@@ -20,8 +22,8 @@ def registered() -> tuple[Law, ...]:
 
 
 def law(name: str) -> Law:
-    """The registered law of that name: supervised, chinchilla, tied, interaction, distillation or
-    exponential.
+    """The registered law of that name: supervised, chinchilla, tied, interaction, repetition,
+    distillation or exponential.
 
     Raises
     ------

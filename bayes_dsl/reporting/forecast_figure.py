@@ -44,6 +44,7 @@ class _Asked:
 
     params: float
     teacher: dict[str, float]
+    unique: dict[str, float]
     teacher_loss: float | None
     tokens: float | None
     prob: float
@@ -62,6 +63,7 @@ def forecast_figure(
     teacher_loss: float | None = None,
     teacher_params: float | None = None,
     teacher_tokens: float | None = None,
+    unique_tokens: float | None = None,
     prob: float = 0.9,
     kind: str = "eti",
 ) -> Figure:
@@ -74,10 +76,12 @@ def forecast_figure(
     low, high = _reach(float(seen.min()), float(seen.max()), target)
     grid = np.geomspace(low, high, POINTS)
     # The forecast checks the question, so it comes before everything else that is drawn from it.
-    forecasts = _forecasts(posterior, float(student_params), grid, teacher)
+    unique = {} if unique_tokens is None else {"unique_tokens": float(unique_tokens)}
+    forecasts = _forecasts(posterior, float(student_params), grid, teacher | unique)
     asked = _Asked(
         params=float(student_params),
         teacher=teacher,
+        unique=unique,
         teacher_loss=_teacher_loss(posterior, teacher),
         tokens=target,
         prob=prob,
@@ -104,14 +108,14 @@ def _reach(low: float, high: float, target: float | None) -> tuple[float, float]
 
 
 def _forecasts(
-    posterior: Posterior, params: float, tokens: Floats, teacher: dict[str, float]
+    posterior: Posterior, params: float, tokens: Floats, asked: dict[str, float]
 ) -> tuple[Forecast, Forecast]:
     """Expected loss and next run of the student on these tokens; what lies beyond the runs is shaded."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExtrapolationWarning)
         return (
-            expected_loss(posterior, student_params=params, student_tokens=tokens, **teacher),
-            next_run_loss(posterior, student_params=params, student_tokens=tokens, **teacher),
+            expected_loss(posterior, student_params=params, student_tokens=tokens, **asked),
+            next_run_loss(posterior, student_params=params, student_tokens=tokens, **asked),
         )
 
 
@@ -206,7 +210,7 @@ def _shade_beyond(axes: Axes, seen: Floats, limits: tuple[float, float]) -> None
 
 def _mark_target(axes: Axes, posterior: Posterior, asked: _Asked, tokens: float) -> str:
     """Mark the target with its two intervals; returns them in words."""
-    forecasts = _forecasts(posterior, asked.params, np.array([tokens]), asked.teacher)
+    forecasts = _forecasts(posterior, asked.params, np.array([tokens]), asked.teacher | asked.unique)
     expected, following = (forecast.records(prob=asked.prob, kind=asked.kind)[0] for forecast in forecasts)
     axes.axvline(tokens, color=TARGET, lw=1.0, ls=":", zorder=1)
     ends = [following["lower"], following["upper"]]

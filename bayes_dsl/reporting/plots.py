@@ -40,6 +40,7 @@ def plot_forecast(
     teacher_loss: float | None = None,
     teacher_params: float | None = None,
     teacher_tokens: float | None = None,
+    unique_tokens: float | None = None,
     prob: float = 0.9,
     kind: str = "eti",
 ) -> None:
@@ -56,6 +57,8 @@ def plot_forecast(
         The target, training tokens: marked with its intervals.
     teacher_loss, teacher_params, teacher_tokens : float, optional
         The teacher, as in `expected_loss`; without one the supervised loss is drawn.
+    unique_tokens : float, optional
+        Distinct tokens, the same at every number of training tokens; for the law of repeated data.
     prob, kind
         Of the intervals.
 
@@ -73,6 +76,7 @@ def plot_forecast(
             teacher_loss=teacher_loss,
             teacher_params=teacher_params,
             teacher_tokens=teacher_tokens,
+            unique_tokens=unique_tokens,
             prob=prob,
             kind=kind,
         )

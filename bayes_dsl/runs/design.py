@@ -114,8 +114,8 @@ def _repeated(tokens: Floats, unique: Floats) -> str:
         return ""
     most = round(float(np.nanmax(tokens / unique)), 1)
     return (
-        f"{_rows(rows)} with repeated data (up to {most:g} times): the laws are "
-        "about tokens seen once; --where can leave them out"
+        f"{_rows(rows)} with repeated data (up to {most:g} times): all laws but "
+        "`repetition` are about tokens seen once; --where can leave them out"
     )
 
 

@@ -99,9 +99,11 @@ def target_in_words(question: Mapping[str, float]) -> str:
     """A target for people: `70B params x 1.4T tokens`, with its teacher if it has one."""
     words = f"{format_quantity(question['student_params'])} params x "
     words += f"{format_quantity(question['student_tokens'])} tokens"
+    if "unique_tokens" in question:
+        words += f", {format_quantity(question['unique_tokens'])} of them unique,"
     if "teacher_loss" in question:
         words += f" of a teacher at {question['teacher_loss']:.4g}"
     if "teacher_params" in question:
         words += f" of a teacher of {format_quantity(question['teacher_params'])} params x "
         words += f"{format_quantity(question['teacher_tokens'])} tokens"
-    return words
+    return words.removesuffix(",")

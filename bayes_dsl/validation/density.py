@@ -66,5 +66,6 @@ def _log_expected(posterior: Posterior, rows: RunTable, role: str) -> Floats:
             student_params=rows.values("params"),
             student_tokens=rows.values("tokens"),
             teacher_loss=rows.values("teacher_loss") if role == "distilled" else None,
+            unique_tokens=rows.values("unique_tokens") if posterior.law.takes("U") else None,
         )
     return np.asarray(np.log(forecast.loss), dtype=np.float64)

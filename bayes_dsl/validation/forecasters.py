@@ -106,6 +106,7 @@ def next_losses(posterior: Posterior, later: RunTable) -> np.ndarray:
                 student_params=rows.values("params"),
                 student_tokens=rows.values("tokens"),
                 teacher_loss=rows.values("teacher_loss") if teacher else None,
+                unique_tokens=rows.values("unique_tokens") if posterior.law.takes("U") else None,
             ).loss
     return loss
 

@@ -36,6 +36,8 @@ Questions = Sequence[Mapping[str, float]]
 DEFAULT_FACTORS = (4.0, 8.0)
 DEFAULT_SETTINGS = Settings()
 FOLDS = 5
+# Tokens over unique tokens from which a run repeats its data, as `check` sees it.
+REPEATED = 1.01
 ROWS_OUT = "leave one row out (Pareto-smoothed importance sampling)"
 
 
@@ -113,10 +115,11 @@ def compare_laws(
     table : RunTable
     laws : sequence of Law, optional
         At least two; default: the registered laws that explain every row, without those that
-        explain distilled runs where there are none.
+        explain distilled runs where there are none, and without the law of repeated data where no row repeats any or
+        some row does not say how many of its tokens are unique.
     targets : sequence of mapping, optional
         Each with `student_params`, `student_tokens` and, for distilled runs, `teacher_loss` (or `teacher_params` and
-        `teacher_tokens`): runs whose expected loss is compared.
+        `teacher_tokens`), and `unique_tokens` for the law of repeated data: runs whose expected loss is compared.
     factors : sequence of float, optional
         8 holds out the runs above an eighth of the largest scale; default: 4 and 8, where they leave rows enough.
     by : {"compute", "params", "tokens"}
@@ -133,9 +136,10 @@ def compare_laws(
     Raises
     ------
     InputError
-        Fewer than two laws, two of one name, or fewer than two folds; or see `holdouts` for factors of your own.
+        Fewer than two laws, two of one name, or fewer than two folds; a target without unique tokens for a law that
+        reads them, or with them for laws that do not; or see `holdouts` for factors of your own.
     TableError
-        A law does not explain a role of the table.
+        A law does not explain a role of the table, or reads a column that is empty in some row.
     NotIdentified
         A target has a teacher and a law knows none, or the other way round.
     """
@@ -193,6 +197,7 @@ def _laws(table: RunTable, laws: Sequence[Law] | None, targets: Questions) -> It
     known = [law for law in registered() if all(law.explains(role) for role in roles)]
     # Without distilled rows a law of both kinds is a law of supervised runs with idle coefficients.
     fitting = [law for law in known if "distilled" in roles or not law.explains("distilled")]
+    fitting = [law for law in fitting if _repeats(table) or not law.takes("U")]
     chosen = fitting if laws is None else list(laws)
     names = [law.name for law in chosen]
     remedy = f"The registered laws for {' and '.join(sorted(roles))} runs are {', '.join(one.name for one in known)}"
@@ -204,11 +209,30 @@ def _laws(table: RunTable, laws: Sequence[Law] | None, targets: Questions) -> It
     ]
     for name in sorted({name for name in names if names.count(name) > 1}):
         faults.append(_fault("law", name, "is named more than once", "Name each law once"))
+    faults += _unique_faults(chosen, targets)
     if len(set(names)) < 2:
         faults.append(_fault("laws", ", ".join(names) or "none", "a comparison needs two laws", remedy))
     if faults:
         raise InputError(faults)
     yield from chosen
+
+
+def _repeats(table: RunTable) -> bool:
+    """Whether every row says how many of its tokens are unique, and some row repeats any."""
+    unique = table.used.values("unique_tokens")
+    return not np.isnan(unique).any() and bool(np.any(table.used.values("tokens") > REPEATED * unique))
+
+
+def _unique_faults(laws: Sequence[Law], targets: Questions) -> Iterator[Fault]:
+    readers = [law.name for law in laws if law.takes("U")]
+    given = {"unique_tokens" in one for one in targets}
+    if readers and False in given:
+        rule = f"the {readers[0]} law asks how many distinct tokens a run sees"
+        remedy = "Give unique_tokens (--unique): the tokens themselves where nothing is repeated"
+        yield _fault("unique_tokens", "none", rule, remedy)
+    if not readers and True in given:
+        rule = "every law here takes every token for a new one"
+        yield _fault("unique_tokens", "given", rule, "Leave it out, or compare the repetition law, too")
 
 
 def _cut(

@@ -27,6 +27,8 @@ def expectations(
 ) -> tuple[Expected, ...]:
     """The expected loss at one target by each law, and last by their mixture where there are weights.
 
+    Laws that do not read unique tokens answer as if every token were new: that is what they say of repeated data.
+
     Raises
     ------
     InputError, NotIdentified
@@ -37,7 +39,12 @@ def expectations(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ExtrapolationWarning)  # a target is meant to lie beyond
         for name, posterior in posteriors.items():
-            losses[name] = np.asarray(expected_loss(posterior, **question).loss[:, 0], dtype=np.float64)
+            known = {
+                key: value
+                for key, value in question.items()
+                if key != "unique_tokens" or posterior.law.takes("U")
+            }
+            losses[name] = np.asarray(expected_loss(posterior, **known).loss[:, 0], dtype=np.float64)
     found = [
         _summary(name, target, loss, np.full(len(loss), 1.0 / len(loss)), prob)
         for name, loss in losses.items()

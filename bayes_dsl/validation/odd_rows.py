@@ -153,6 +153,7 @@ def _law_loss(posterior: Posterior, inputs: dict[str, Floats], role: str) -> Flo
             student_params=inputs["N_S" if distilled else "N"],
             student_tokens=inputs["D_S" if distilled else "D"],
             teacher_loss=inputs["L_T"] if distilled else None,
+            unique_tokens=inputs.get("U"),
         )
     return np.asarray(forecast.loss, dtype=np.float64)
 

@@ -7,9 +7,10 @@ exactly the joint density that is sampled.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from itertools import cycle
 from typing import Any
 
 import jax
@@ -38,11 +39,13 @@ PUBLISHED = {
     "chinchilla": "besiroglu",
     "tied": "busbridge_corrected",
     "interaction": "besiroglu",
+    "repetition": "busbridge_corrected",
     "distillation": "busbridge_corrected",
     "exponential": "busbridge_corrected",
 }
 SIZES = tuple(float(size) for size in np.geomspace(5e7, 2e9, 6))
 TOKENS_PER_PARAM = (5.0, 20.0, 80.0, 320.0)
+EPOCHS = (1.0, 3.0, 10.0, 30.0, 100.0)
 STUDENTS = tuple((float(size), ratio * float(size)) for size in SIZES[::2] for ratio in (10.0, 160.0))
 TEACHER_LOSSES = (1.9, 2.05, 2.2, 2.35, 2.5)
 EXPONENTS = ("alpha", "beta", "alpha_prime", "beta_prime")
@@ -96,9 +99,12 @@ def study_of(law_name: str, *, misfit: bool = False) -> Study:
 
     24 supervised runs (six sizes at four ratios of tokens to parameters); for the distillation law also 30
     distilled ones (six students of five teachers, so that teachers' and students' shared effects are sampled).
+    For the law of repeated data the runs see their data 1, 3, 10, 30 or 100 times, in turn.
     """
     law = law_of(law_name)
     design = supervised_grid(SIZES, tokens_per_param=TOKENS_PER_PARAM)
+    if law.takes("U"):
+        design = replace(design, runs=tuple(_repeated(design.runs)))
     if law.explains("distilled"):
         taught = tuple(
             PlannedRun(role="distilled", params=params, tokens=tokens, teacher_loss=teacher_loss)
@@ -106,13 +112,18 @@ def study_of(law_name: str, *, misfit: bool = False) -> Study:
             for params, tokens in STUDENTS
         )
         design = Design(runs=design.runs + taught)
-    known = {"delta": 1.0, **published(PUBLISHED[law.name]).parameters}
+    known = {"delta": 1.0, "R_D": 15.0, **published(PUBLISHED[law.name]).parameters}
     known = limit_of(known) if law == EXPONENTIAL else known
     table = simulate(law, {name: known[name] for name in law.names}, design, noise=Noise(), seed=0)
     prior = default_prior(law, typical_loss=TYPICAL_LOSS)
     drift = Misfit() if misfit else None
     prior = prior if drift is None else with_misfit(prior, drift)
     return Study(observations=observe(table, law=law, prior=prior, misfit=drift), prior=prior)
+
+
+def _repeated(runs: Iterable[PlannedRun]) -> Iterator[PlannedRun]:
+    for run, epochs in zip(runs, cycle(EPOCHS), strict=False):
+        yield replace(run, unique_tokens=run.tokens / epochs)
 
 
 def draw_world(study: Study, rng: np.random.Generator) -> World:

@@ -13,6 +13,7 @@ from bayes_dsl.forecast.next_run import next_run_loss
 from bayes_dsl.forecast.register import read_register
 from bayes_dsl.inference.posterior import Posterior
 from tests.forecast.made import drifting, made
+from tests.repeated import repeated_posterior
 
 TARGET = ["--student", "20B", "--tokens", "400e9"]
 
@@ -140,3 +141,16 @@ def test_every_bad_number_is_listed() -> None:
     with pytest.raises(InputError) as caught:
         questions(["x", "1B"], ["-1"], teacher_loss="nan", teacher=None, teacher_tokens=None)
     assert [fault.what for fault in caught.value.faults] == ["--student", "--tokens", "--teacher-loss"]
+
+
+def test_unique_tokens_are_asked_for_and_shown(bayes_dsl, tmp_path: Path) -> None:
+    path = tmp_path / "repeated.nc"
+    repeated_posterior().save(path)
+    ran = bayes_dsl("forecast", path, *TARGET)
+    assert ran.code == 2
+    assert ran.err.strip().count("\n") == 0 and "unique_tokens = none" in ran.err and "--unique" in ran.err
+    ran = bayes_dsl("forecast", path, *TARGET, "--unique", "100e9", "--json", "--plot", tmp_path / "f.png")
+    assert ran.code == 0 and (tmp_path / "f.png").exists()
+    found = json.loads(ran.out)
+    assert found["inputs"] == {"params": 2e10, "tokens": 4e11, "unique_tokens": 1e11}
+    assert found["extrapolation"]["decades"]["epochs"] == 0.0

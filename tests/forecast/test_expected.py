@@ -19,6 +19,7 @@ from bayes_dsl.forecast.scatter import scatter
 from bayes_dsl.inference.posterior import Posterior
 from tests.forecast.made import N_DRAWS, made, with_draws
 from tests.inference.by_hand import distilled_loss, supervised_loss
+from tests.repeated import repeated_posterior
 
 ROOT = Path(__file__).parents[2]
 PARAMS, TOKENS = np.array([2e8, 1e9, 4e9]), np.array([5e9, 2e10, 2e11])
@@ -161,3 +162,14 @@ def test_ten_thousand_candidates_take_seconds_and_little_more_room_than_their_an
     assert told["cpu_s"] < 20
     # Logarithms and losses are one array each; a law evaluated at once would hold a dozen.
     assert told["grown"] < 3.0
+
+
+def test_repeated_tokens_are_worth_less_and_many_epochs_lie_beyond_the_runs() -> None:
+    posterior, run = repeated_posterior(), {"student_params": 1e9, "student_tokens": 2e10}
+    fresh, repeated = (
+        expected_loss(posterior, **run, unique_tokens=unique).loss.mean() for unique in (2e10, 1e9)
+    )
+    assert repeated > fresh + 0.01
+    with pytest.warns(ExtrapolationWarning, match="epochs is 3.12 times the largest of the runs"):
+        found = expected_loss(posterior, **run, unique_tokens=1e8)
+    assert found.extrapolation.decades["epochs"] == pytest.approx(np.log10(200 / 64))

@@ -11,6 +11,7 @@ from bayes_dsl.errors import InputError, NotIdentified
 from bayes_dsl.forecast.question import question
 from bayes_dsl.inference.posterior import Posterior
 from tests.forecast.made import made
+from tests.repeated import repeated_posterior
 
 ASKED = {"student_params": 1e9, "student_tokens": 2e10}
 
@@ -88,3 +89,15 @@ def test_a_law_without_teachers_says_so(teacher: dict[str, float]) -> None:
         question(made("supervised"), **ASKED, **teacher)
     assert "role = distilled; the supervised posterior does not explain distilled runs" in str(error.value)
     assert "Ask without a teacher" in str(error.value)
+
+
+def test_unique_tokens_are_asked_for_where_the_law_reads_them_and_refused_elsewhere(
+    posterior: Posterior,
+) -> None:
+    repeated = repeated_posterior()
+    assert "forecast: unique_tokens = none; the repetition law asks how many distinct" in refusal(repeated)
+    said = refusal(posterior, unique_tokens=1e9)
+    assert "unique_tokens = 1000000000.0; the distillation law takes every token for a new one" in said
+    assert "unique_tokens = 0.0; must be a number above 0" in refusal(repeated, unique_tokens=0.0)
+    asked = question(repeated, **ASKED, unique_tokens=[1e9, 2e10])
+    np.testing.assert_array_equal(asked.inputs()["unique_tokens"], [1e9, 2e10])

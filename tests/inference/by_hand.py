@@ -22,6 +22,7 @@ SETS = {
     "chinchilla": "besiroglu",
     "tied": "busbridge_corrected",
     "interaction": "besiroglu",
+    "repetition": "busbridge_corrected",
     "distillation": "busbridge_corrected",
     "exponential": "busbridge_corrected",
 }
@@ -32,7 +33,7 @@ Floats = Mapping[str, Any]
 
 def truth(law_name: str) -> dict[str, float]:
     """Published coefficients for one of the package's laws; nobody has published an interaction."""
-    known = {"delta": 2.5, **published(SETS[law_name]).parameters}
+    known = {"delta": 2.5, "R_D": 12.0, **published(SETS[law_name]).parameters}
     known = limit_of(known) if law_name == "exponential" else known
     return {name: known[name] for name in law(law_name).names}
 
@@ -75,6 +76,7 @@ def parameters_by_hand(z: Floats, center: Floats) -> dict[str, Any]:
         "beta": beta,
         "gamma": gamma,
         "delta": delta,
+        "R_D": np.exp(z.get("log_R_D", 0.0)),
     }
     return p if "log_r_1" not in z else {**p, **_distilled_by_hand(z, center, p)}
 

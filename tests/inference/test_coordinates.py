@@ -186,6 +186,7 @@ def test_losses_and_gradients_are_finite_at_the_priors_extremes(name: str) -> No
         "supervised": {
             "N": jnp.asarray([1e6, 1e9, 1e12]),
             "D": jnp.asarray([1e8, 1e10, 1e14]),
+            "U": jnp.asarray([1e8, 1e9, 1e9]),
         },
         "distilled": {
             "N_S": jnp.asarray([1e6, 1e9, 1e12, 1e9]),

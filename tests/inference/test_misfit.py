@@ -39,7 +39,7 @@ N, D, L_T = np.array([2e8, 3e9]), np.array([[1e10], [4e11]]), 2.2
 def test_the_bare_law_is_the_law(law: Any) -> None:
     p = truth(law.name)
     with jax.enable_x64(True):
-        found = np.asarray(expected_log_loss(law, "supervised", p, {"N": N, "D": D}))
+        found = np.asarray(expected_log_loss(law, "supervised", p, {"N": N, "D": D, "U": D}))
         np.testing.assert_allclose(found, np.log(supervised_loss(p, N, D)), rtol=1e-12)
         if law.explains("distilled"):
             found = np.asarray(expected_log_loss(law, "distilled", p, {"N_S": N, "D_S": D, "L_T": L_T}))

@@ -18,6 +18,7 @@ import pytest
 from bayes_dsl.errors import InputError
 from bayes_dsl.laws.base import INPUT_COLUMNS, Law
 from bayes_dsl.laws.distillation import DISTILLATION
+from bayes_dsl.laws.supervised import SUPERVISED
 
 Parameters = Mapping[str, float]
 Check = Callable[[Law, Parameters], None]
@@ -52,6 +53,7 @@ def inputs_within(law: Law, role: str, parameters: Mapping, n: int = POINTS) -> 
         "N_S": 10 ** rng.uniform(3, 13, n),
         "D_S": 10 ** rng.uniform(5, 18, n),
         "L_T": L_T,
+        "U": 10 ** rng.uniform(5, 18, n),
     }
     return {name: every[name].astype(np.float32) for name in law.role(role).inputs}
 
@@ -150,7 +152,7 @@ def check_draws_broadcast_against_candidates(law: Law, parameters: Parameters) -
 
 def check_the_loss_falls_with_size_and_tokens(law: Law, parameters: Parameters) -> None:
     for role in law.roles:
-        middle = {"N": 1e9, "D": 2e10, "N_S": 1e9, "D_S": 2e10, "L_T": 2.1}
+        middle = {"N": 1e9, "D": 2e10, "U": 1e12, "N_S": 1e9, "D_S": 2e10, "L_T": 2.1}
         for name in set(role.inputs) & set(SIZES):
             x = {other: middle[other] for other in role.inputs} | {name: np.geomspace(1e5, 1e13, 200)}
             steps = np.diff(float64_log_loss(law, role.name, parameters, x))
@@ -262,6 +264,36 @@ def limit_size_and_tokens_trade_places(law: Law, parameters: Parameters) -> None
     assert np.ptp(there) > 0.1
 
 
+def limit_nothing_repeated_is_supervised(law: Law, parameters: Parameters) -> None:
+    x = inputs_within(law, "supervised", parameters)
+    p = {name: parameters[name] for name in SUPERVISED.names}
+    for unique in (x["D"], 3.0 * x["D"]):
+        found = float64_log_loss(law, "supervised", parameters, {**x, "U": unique})
+        np.testing.assert_allclose(found, float64_log_loss(SUPERVISED, "supervised", p, x), rtol=1e-12)
+    repeated = float64_log_loss(law, "supervised", parameters, {"N": 1e9, "D": 2e10, "U": 1e9})
+    assert repeated > float64_log_loss(law, "supervised", parameters, {"N": 1e9, "D": 2e10, "U": 2e10}) + 1e-3
+
+
+def limit_lasting_repetition_is_supervised(law: Law, parameters: Parameters) -> None:
+    x = inputs_within(law, "supervised", parameters) | {"U": np.float64(1e9)}
+    p = {name: parameters[name] for name in SUPERVISED.names}
+    fresh = float64_log_loss(SUPERVISED, "supervised", p, x)
+    apart = [
+        np.abs(float64_log_loss(law, "supervised", dict(parameters) | {"R_D": R_D}, x) - fresh).max()
+        for R_D in (15.0, 1e14)
+    ]
+    assert apart[1] < 1e-6 < 1e-3 < apart[0]
+
+
+def limit_endless_repetition_has_a_worth(law: Law, parameters: Parameters) -> None:
+    p = {name: parameters[name] for name in SUPERVISED.names}
+    for unique in (1e8, 1e11):
+        x = {"N": 1e9, "D": 1e16, "U": unique}
+        worth = {"N": 1e9, "D": unique * (1.0 + parameters["R_D"])}
+        found = float64_log_loss(law, "supervised", parameters, x)
+        assert found == pytest.approx(float64_log_loss(SUPERVISED, "supervised", p, worth), rel=1e-12)
+
+
 def limit_delta_one_is_chinchilla(law: Law, parameters: Parameters) -> None:
     limit_gamma_one_is_chinchilla(law, dict(parameters) | {"delta": 1.0})
 
@@ -324,6 +356,12 @@ def limit_of_the_distillation_law(law: Law, parameters: Parameters) -> None:
 LIMITS: Mapping[str, Check] = {
     "N and D to infinity: the loss falls to E": limit_infinite_size_and_tokens_leave_E,
     "the loss falls with N and with D": check_the_loss_falls_with_size_and_tokens,
+    "N, D and U to infinity: the loss falls to E": limit_infinite_size_and_tokens_leave_E,
+    "D at most U: the supervised law": limit_nothing_repeated_is_supervised,
+    "R_D to infinity: the supervised law, repeated tokens being as good as new": (
+        limit_lasting_repetition_is_supervised
+    ),
+    "D to infinity at one U: the supervised law of U (1 + R_D) tokens": limit_endless_repetition_has_a_worth,
     "gamma = 1: the Chinchilla law": limit_gamma_one_is_chinchilla,
     "A = B: size and tokens can trade places": limit_size_and_tokens_trade_places,
     "delta = 1: the Chinchilla law": limit_delta_one_is_chinchilla,

@@ -17,10 +17,10 @@ from tests.laws.conformance import CHECKS, LIMITS
 
 
 def parameter_sets(law: Law) -> list[dict[str, float]]:
-    """Every published set that holds the law's parameters: Chinchilla's have gamma = 1, delta is nobody's."""
+    """Every published set that holds the law's parameters: Chinchilla's have gamma = 1, and no delta or R_D."""
     known = [published(name).parameters for name in names()]
     known = [limit_of(p) if "r_0" in law.names and "f_1" in p else p for p in known]
-    sets = [{"gamma": 1.0, "delta": 2.5} | p for p in known]
+    sets = [{"gamma": 1.0, "delta": 2.5, "R_D": 15.4} | p for p in known]
     return [{name: p[name] for name in law.names} for p in sets if set(law.names) <= set(p)]
 
 

@@ -10,9 +10,11 @@ from bayes_dsl.inference.simulate import Noise, simulate
 from bayes_dsl.laws.distillation import DISTILLATION
 from bayes_dsl.laws.published import published
 from bayes_dsl.laws.registry import registered
+from bayes_dsl.laws.repetition import REPETITION
 from bayes_dsl.laws.supervised import CHINCHILLA, SUPERVISED
 from bayes_dsl.runs.table import RunTable
-from bayes_dsl.validation.laws import ROWS_OUT, compare_laws
+from bayes_dsl.validation.laws import ROWS_OUT, _repeats, compare_laws
+from tests.repeated import repeated_table
 from tests.validation.compared import LAWS, made_by_hand
 
 FAST = Settings(chains=2, warmup=500, draws=500)
@@ -97,7 +99,8 @@ def test_a_table_too_small_to_hold_out_has_no_forecast_weights(small_table: RunT
 def test_by_default_every_law_of_the_tables_runs_is_compared(small_table: RunTable) -> None:
     with made_by_hand():
         found = compare_laws(small_table, factors=[8.0])
-    assert set(found.laws.index) == {law.name for law in registered() if not law.explains("distilled")}
+    known = {law.name for law in registered() if not law.explains("distilled")}
+    assert set(found.laws.index) == known - {"repetition"}
 
 
 @pytest.mark.parametrize(
@@ -124,3 +127,27 @@ def test_what_cannot_be_compared_is_refused_before_sampling(small_table, asked: 
 def test_a_law_that_does_not_explain_the_table_is_refused(small_distilled) -> None:
     with pytest.raises(InputError, match="law = chinchilla; does not explain distilled runs"):
         compare_laws(small_distilled.table, laws=[CHINCHILLA, DISTILLATION])
+
+
+def test_repeated_data_are_told_and_a_target_says_its_unique_tokens() -> None:
+    table, target = repeated_table(), {**TARGET, "unique_tokens": 1e11}
+    found = compare_laws(
+        table, laws=[SUPERVISED, REPETITION], targets=[target], factors=[8.0], settings=FAST, seed=1
+    )
+    assert list(found.laws.index) == ["repetition", "supervised"]
+    assert found.laws.loc["supervised", "elpd_diff"] < -2 * found.laws.loc["supervised", "dse"]
+    assert found.laws.loc["repetition", "forecast_weight"] > 0.9
+    assert found.targets["target"][0] == "70B params x 1.4T tokens, 100B of them unique"
+    by_law = found.targets.set_index("law")["median"]
+    assert by_law["repetition"] > by_law["supervised"]
+
+
+def test_the_law_of_repeated_data_joins_where_data_repeat(small_table: RunTable) -> None:
+    assert not _repeats(small_table) and _repeats(repeated_table())
+    for law, target, said in (
+        (REPETITION, TARGET, "unique_tokens = none; the repetition law asks how many distinct"),
+        (CHINCHILLA, {**TARGET, "unique_tokens": 1e9}, "every law here takes every token for a new one"),
+    ):
+        with made_by_hand() as seen, pytest.raises(InputError, match=said):
+            compare_laws(repeated_table(), laws=[SUPERVISED, law], targets=[target])
+        assert seen == []
