@@ -96,6 +96,15 @@ class Basis:
                     "Ask for supervised, or sample a distillation posterior from a table with distilled rows",
                 )
             )
+        if self.law.takes("U"):
+            raise NotIdentified(
+                _fault(
+                    "law",
+                    self.law.name,
+                    "a split says nothing of unique tokens, which this law reads",
+                    "Decide by a law of parameters and tokens, and forecast the plan with this one",
+                )
+            )
         known = (supervised_log_loss, chinchilla_log_loss)
         if scenario.teacher and self.law.role("supervised").log_loss not in known:
             raise NotIdentified(

@@ -131,6 +131,8 @@ def axes_of(law: Law) -> tuple[str, ...]:
 
 def misfit_of(law: Law, used: RunTable) -> tuple[Misfit | None, tuple[str, ...]]:
     """The package's misfit where law and table allow one; otherwise None, and a note that says why."""
+    if law.takes("U"):
+        return None, ("without misfit: it would change how often tokens were repeated, which the law reads",)
     if not {"N", "D"} & set(_inputs(law)):
         return None, (
             "without misfit: the law has neither size nor tokens of supervised runs to drift along",

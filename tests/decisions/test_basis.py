@@ -8,13 +8,14 @@ import pytest
 
 from bayes_dsl.costs.flops import PAPER, SIX_ND, CostModel
 from bayes_dsl.costs.scenarios import BEST_CASE, SCENARIOS, SUPERVISED_TRAINING, scenario
-from bayes_dsl.decisions.basis import basis_of, basis_of_coefficients, paid, positive, prices
+from bayes_dsl.decisions.basis import Basis, basis_of, basis_of_coefficients, paid, positive, prices
 from bayes_dsl.decisions.bounds import PAPER_BOUNDS, Bounds
 from bayes_dsl.decisions.plans import Plan, plan_losses
 from bayes_dsl.errors import CountingMismatch, InputError, NotIdentified, UnhealthyPosterior
 from bayes_dsl.forecast.expected import expected_loss
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.laws.published import published
+from bayes_dsl.laws.repetition import REPETITION
 from tests.decisions.worlds import chinchilla_basis, distillation_basis
 from tests.forecast.made import drifting, made
 
@@ -64,6 +65,15 @@ def test_a_law_without_teachers_refuses_scenarios_with_one() -> None:
     chinchilla_basis().require(SUPERVISED_TRAINING)
     for one in SCENARIOS:
         distillation_basis().require(one)
+
+
+def test_a_law_of_repeated_data_refuses_splits() -> None:
+    law = REPETITION
+    basis = Basis(
+        law=law, parameters={name: np.ones(2) for name in law.names}, cost=SIX_ND, bounds=PAPER_BOUNDS
+    )
+    with pytest.raises(NotIdentified, match=r"law = repetition; a split says nothing of unique tokens"):
+        basis.require(SUPERVISED_TRAINING)
 
 
 def test_thinning_keeps_joint_draws() -> None:

@@ -20,6 +20,7 @@ from bayes_dsl.inference.simulate import NOISELESS, simulate
 from bayes_dsl.laws.base import Law, Parameter, Role
 from bayes_dsl.laws.distillation import DISTILLATION
 from bayes_dsl.laws.published import published
+from bayes_dsl.laws.repetition import REPETITION
 from bayes_dsl.laws.supervised import CHINCHILLA, SUPERVISED
 
 
@@ -128,6 +129,7 @@ def test_by_default_there_is_a_misfit_where_one_can_be_and_elsewhere_a_note(stud
         source="this test",
     )
     assert misfit_of(flat, small_table.used)[0] is None
+    assert misfit_of(REPETITION, small_table.used)[0] is None
     assert "neither size nor tokens" in misfit_of(flat, small_table.used)[1][0]
     distilled = study.select(study.values("role") == "distilled")
     assert misfit_of(DISTILLATION, distilled.used)[0] is None
