@@ -60,6 +60,7 @@ _DOOR = {
     "value_of_knowing": "decisions.knowing",
     "odd_rows": "validation.odd_rows",
     "compare_laws": "validation.laws",
+    "sensitivity": "validation.sensitivity",
 }
 __version__ = "0.1.0"
 __all__ = [*_DOOR, "__version__"]

@@ -34,6 +34,7 @@ for verb in (
     decision_verbs.risk,
     decision_verbs.teachers,
     posterior_verbs.score,
+    validation_verbs.sensitivity,
     validation_verbs.backtest,
     validation_verbs.calibrate,
 ):

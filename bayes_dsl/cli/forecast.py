@@ -12,7 +12,7 @@ import numpy as np
 
 from bayes_dsl.cli.believed import health_of, show_health
 from bayes_dsl.cli.failures import complain
-from bayes_dsl.cli.json_keys import ExtrapolationKeys, ForecastKeys, LossKeys
+from bayes_dsl.cli.json_keys import ExtrapolationKeys, ForecastKeys, LeaningKeys, LossKeys
 from bayes_dsl.cli.output import interval_in_words, print_json, say, say_all, show_table
 from bayes_dsl.cli.quoted import quote
 from bayes_dsl.errors import Fault, InputError
@@ -24,6 +24,8 @@ from bayes_dsl.forecast.share import misfit_share
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.runs.counting import check_same_counting
 from bayes_dsl.runs.quantities import format_quantity, parse_quantity
+from bayes_dsl.validation.log_prior import can_be_reweighed
+from bayes_dsl.validation.sensitivity import Weighed, sensitivity
 
 QUANTILES = (np.arange(100) + 0.5) / 100
 """Probabilities at which a registered forecast keeps its quantiles, for its CRPS."""
@@ -78,8 +80,9 @@ def answer(
     prob: float,
     kind: str,
     backtest: Path | None = None,
+    weighed: Weighed | None = None,
 ) -> Answer:
-    """Forecast one target, and quote the back-test, if any."""
+    """Forecast one target, say what it leans on where alternatives are weighed, and quote the back-test, if any."""
     expected = expected_loss(posterior, **question)
     next_run = next_run_loss(posterior, **question)
     share = misfit_share(posterior, **question)
@@ -96,6 +99,7 @@ def answer(
         ),
         misfit=posterior.misfit,
         misfit_share=None if share is None else float(share[0]),
+        sensitivity=None if weighed is None else _leaning(weighed, question, prob),
         health=health_of(posterior),
         warnings=list(expected.warnings),
         backtest=None if backtest is None else quote(posterior, backtest, inputs, times),
@@ -121,7 +125,11 @@ def forecast_loss(
     posterior = Posterior.load(path)
     posterior.require_healthy(accept_unhealthy)
     check_same_counting(posterior.counting, counting)
-    answers = [answer(posterior, question, prob=prob, kind=kind, backtest=backtest) for question in asked]
+    weighed = Weighed.of(posterior) if can_be_reweighed(posterior) else None
+    answers = [
+        answer(posterior, question, prob=prob, kind=kind, backtest=backtest, weighed=weighed)
+        for question in asked
+    ]
     if plot is not None:
         _draw(posterior, answers, plot, prob=prob, kind=kind)
     entries = [] if register is None else [_register(register, posterior, one) for one in answers]
@@ -159,14 +167,36 @@ def show_forecast(
         say(told)
         if report.backtest is not None:
             say(report.backtest[:1].upper() + report.backtest[1:])
+    for report in reports:
+        for told in report.sensitivity.matters if report.sensitivity is not None else ():
+            say(f"Sensitivity of {_size(report)}: {told[:1].lower()}{told[1:]}")
     say_all("Warnings", dict.fromkeys(warning for report in reports for warning in report.warnings))
     if not quiet:
-        say_all("Notes", _notes(posterior, counting))
+        say_all("Notes", [*_notes(posterior, counting), *_not_told(reports)])
+
+
+def _leaning(weighed: Weighed, question: dict[str, float], prob: float) -> LeaningKeys:
+    found = sensitivity(weighed, prob=prob, **question)
+    return LeaningKeys(matters=list(found.sentences()), not_told=list(found.not_told))
+
+
+def _not_told(reports: Sequence[ForecastKeys]) -> list[str]:
+    """What the draws cannot tell: the same for every target."""
+    found = reports[0].sensitivity
+    if found is None or not found.not_told:
+        return []
+    names = ", ".join(one.split(":")[0] for one in found.not_told)
+    return [
+        f"not known from these draws: what changes with {names}; `bayes-dsl sensitivity` samples that anew"
+    ]
+
+
+def _size(report: ForecastKeys) -> str:
+    return " x ".join(format_quantity(report.inputs[name]) for name in ("params", "tokens"))
 
 
 def _reach(report: ForecastKeys) -> str:
     reach = report.extrapolation
-    size = " x ".join(format_quantity(report.inputs[name]) for name in ("params", "tokens"))
     outside = [f"{axis.replace('_', ' ')} {value:+.2f}" for axis, value in reach.decades.items() if value]
     inside = [axis.replace("_", " ") for axis, value in reach.decades.items() if not value]
     parts = [f"{', '.join(outside)} decades outside the runs"] if outside else []
@@ -176,7 +206,7 @@ def _reach(report: ForecastKeys) -> str:
         else []
     )
     return (
-        f"Reach of {size}: {reach.times_largest_compute:.3g} times the compute of the largest run; "
+        f"Reach of {_size(report)}: {reach.times_largest_compute:.3g} times the compute of the largest run; "
         + "; ".join(parts)
     )
 
@@ -184,8 +214,7 @@ def _reach(report: ForecastKeys) -> str:
 def _misfit(report: ForecastKeys) -> str:
     if report.misfit_share is None:
         return "Misfit: none; the law is taken to hold exactly, and no interval here says how far it may not"
-    size = " x ".join(format_quantity(report.inputs[name]) for name in ("params", "tokens"))
-    return f"Misfit of {size}: {report.misfit_share:.0%} of the variance of ln(expected loss)"
+    return f"Misfit of {_size(report)}: {report.misfit_share:.0%} of the variance of ln(expected loss)"
 
 
 def _numbers(loss: LossKeys) -> tuple[str, str, str]:

@@ -142,6 +142,15 @@ class ExtrapolationKeys(Keys):
     )
 
 
+class LeaningKeys(Keys):
+    """What a forecast leans on, as far as its own draws tell."""
+
+    matters: list[str] = Field(
+        description="a sentence for each thing that moves its interval by more than a quarter"
+    )
+    not_told: list[str] = Field(description="alternatives too far from the draws, each with the reason")
+
+
 class ForecastKeys(Keys):
     """`forecast --json`: the loss of a run not yet made; a list of these for several targets."""
 
@@ -152,6 +161,9 @@ class ForecastKeys(Keys):
     misfit: str = Field(description="none (the bare law) or drift (the world may leave the law)")
     misfit_share: float | None = Field(
         default=None, description="of the variance of ln(expected loss); not there for the bare law"
+    )
+    sensitivity: LeaningKeys | None = Field(
+        default=None, description="of the expected loss; null where the posterior lacks its coordinates"
     )
     health: HealthKeys
     warnings: list[str]

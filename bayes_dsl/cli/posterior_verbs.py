@@ -110,9 +110,9 @@ def forecast(
 
     With an interval, the health of the posterior, and how far beyond its runs the target lies.
 
-    Keys of --json: inputs, expected, next_run, extrapolation, misfit, misfit_share, health, warnings,
-    backtest. Both losses have the keys median, lower, upper, prob, kind, about. With several targets it is
-    a list.
+    Keys of --json: inputs, expected, next_run, extrapolation, misfit, misfit_share, sensitivity, health,
+    warnings, backtest. Both losses have the keys median, lower, upper, prob, kind, about; sensitivity has
+    matters, not_told. With several targets it is a list.
     """
     from bayes_dsl.cli.forecast import forecast_loss, questions
 

@@ -9,10 +9,12 @@ import typer
 
 from bayes_dsl.cli.options import (
     LAWS_SHOWN,
+    AcceptOption,
     ColumnsOption,
     CountingOption,
     JsonOption,
     LawName,
+    PosteriorArgument,
     ProbOption,
     QuietOption,
     SeedOption,
@@ -21,6 +23,8 @@ from bayes_dsl.cli.options import (
 )
 
 ScaleName = Literal["compute", "params", "tokens"]
+TargetName = Literal["expected", "next_run"]
+SamplingName = Literal["never", "needed", "all"]
 
 
 def backtest(
@@ -128,6 +132,79 @@ def calibrate(
         folder=output,
         prob=prob,
         seed=seed,
+        as_json=json,
+        quiet=quiet,
+    )
+
+
+def sensitivity(
+    posterior: PosteriorArgument,
+    student: Annotated[
+        str, typer.Option(metavar="PARAMS", show_default=False, help="Parameters of the run, such as 1B.")
+    ],
+    tokens: Annotated[
+        str, typer.Option(metavar="TOKENS", show_default=False, help="Its training tokens, such as 20B.")
+    ],
+    teacher_loss: Annotated[
+        str | None, typer.Option(metavar="LOSS", help="The measured loss of its teacher, nats per token.")
+    ] = None,
+    teacher: Annotated[
+        str | None, typer.Option(metavar="PARAMS", help="In place of its loss: its teacher's parameters.")
+    ] = None,
+    teacher_tokens: Annotated[
+        str | None, typer.Option(metavar="TOKENS", help="Training tokens of that teacher.")
+    ] = None,
+    floor: Annotated[
+        list[float] | None,
+        typer.Option(
+            metavar="E",
+            show_default="5, 50 and 95 % of its posterior",
+            help="Fix E at this loss, nats per token. Can be repeated.",
+        ),
+    ] = None,
+    about: Annotated[
+        TargetName,
+        typer.Option(metavar="expected|next_run", help="The law's loss, or with the scatter of one run."),
+    ] = "expected",
+    anew: Annotated[
+        SamplingName,
+        typer.Option(
+            metavar="never|needed|all",
+            help="Sample alternatives anew: none, those too far from the draws to reweigh them, or all.",
+        ),
+    ] = "needed",
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="FILE", help="Keep it as JSON.")
+    ] = None,
+    counting: CountingOption = None,
+    prob: ProbOption = 0.9,
+    accept_unhealthy: AcceptOption = False,
+    json: JsonOption = False,
+    quiet: QuietOption = False,
+) -> None:
+    """Say how far a forecast moves under other priors, with E fixed, other tails, or another misfit.
+
+    The draws are reweighed where that can be relied on; elsewhere the posterior's own table is sampled anew.
+
+    Keys of --json: inputs, about, prob, forecast, alternatives, matters, not_told, not_asked, power_scaling,
+    diagnoses, health, sensitivity.
+    """
+    from bayes_dsl.cli.forecast import questions
+    from bayes_dsl.cli.sensitivity import forecast_sensitivity
+
+    (asked,) = questions(
+        [student], [tokens], teacher_loss=teacher_loss, teacher=teacher, teacher_tokens=teacher_tokens
+    )
+    forecast_sensitivity(
+        posterior,
+        asked,
+        E=floor or (),
+        about=about,
+        anew=anew,
+        counting=counting,
+        prob=prob,
+        output=output,
+        accept_unhealthy=accept_unhealthy,
         as_json=json,
         quiet=quiet,
     )

@@ -14,6 +14,7 @@ from bayes_dsl.forecast.register import read_register
 from bayes_dsl.inference.posterior import Posterior
 from tests.forecast.made import drifting, made
 from tests.repeated import repeated_posterior
+from tests.validation.sampled import with_coordinates
 
 TARGET = ["--student", "20B", "--tokens", "400e9"]
 
@@ -24,8 +25,17 @@ def test_the_json_has_exactly_the_keys_of_the_contract(
     ran = bayes_dsl("forecast", posterior_file, *TARGET, "--json")
     assert ran.code == 0 and ran.err == ""
     found = json.loads(ran.out)
-    keys = ("inputs", "expected", "next_run", "extrapolation", "misfit", "misfit_share", "health", "warnings")
-    assert tuple(found) == (*keys, "backtest")
+    keys = (
+        "inputs",
+        "expected",
+        "next_run",
+        "extrapolation",
+        "misfit",
+        "misfit_share",
+        "sensitivity",
+        "health",
+    )
+    assert tuple(found) == (*keys, "warnings", "backtest")
     assert (found["misfit"], found["misfit_share"], found["backtest"]) == ("none", None, None)
     assert found["inputs"] == {"params": 2e10, "tokens": 4e11}
     for about in ("expected", "next_run"):
@@ -65,6 +75,24 @@ def test_it_says_which_misfit_and_its_share(bayes_dsl, posterior_file: Path, tmp
     assert f"{found['misfit_share']:.0%} of the variance" in bayes_dsl(*asked).out
     too_far = bayes_dsl("forecast", tmp_path / "drift.nc", "--student", "1e15", "--tokens", "1T")
     assert too_far.code == 2 and "misfit's paths go from" in too_far.err
+
+
+def test_it_says_what_it_leans_on(bayes_dsl, posterior_file: Path, tmp_path: Path) -> None:
+    far = ["--student", "1e12", "--tokens", "2e13"]
+    ran = bayes_dsl("forecast", posterior_file, *far)
+    (told,) = (line for line in ran.out.splitlines() if line.startswith("Sensitivity of 1T x 20T: "))
+    assert "what is asked depends on E: with E fixed at" in told and "% of the interval's width" in told
+    found = json.loads(bayes_dsl("forecast", posterior_file, *far, "--json").out)["sensitivity"]
+    assert set(found) == {"matters", "not_told"} and len(found["matters"]) == 1
+    # Among the runs nothing matters, and nothing is said.
+    near = bayes_dsl("forecast", posterior_file, "--student", "1B", "--tokens", "20B")
+    assert near.code == 0 and "Sensitivity" not in near.out
+    # What its draws do not tell is a note; a posterior without coordinates tells nothing.
+    with_coordinates(drifting(made("supervised"))).save(tmp_path / "drift.nc")
+    asked = ["forecast", tmp_path / "drift.nc", *TARGET, "--accept-unhealthy"]
+    assert "not known from these draws: what changes with E fixed at" in bayes_dsl(*asked).out
+    drifting(made("supervised")).save(tmp_path / "drift.nc")
+    assert json.loads(bayes_dsl(*asked, "--json").out)["sensitivity"] is None
 
 
 def test_several_targets_are_a_list(bayes_dsl, posterior_file: Path) -> None:

@@ -25,8 +25,17 @@ def test_the_help_lists_the_keys(verb: str) -> None:
 
 def test_the_keys_of_a_loss_and_of_a_forecast_are_those_agreed_on() -> None:
     assert tuple(json_keys.LossKeys.model_fields) == ("median", "lower", "upper", "prob", "kind", "about")
-    keys = ("inputs", "expected", "next_run", "extrapolation", "misfit", "misfit_share", "health", "warnings")
-    assert tuple(json_keys.ForecastKeys.model_fields) == (*keys, "backtest")
+    keys = (
+        "inputs",
+        "expected",
+        "next_run",
+        "extrapolation",
+        "misfit",
+        "misfit_share",
+        "sensitivity",
+        "health",
+    )
+    assert tuple(json_keys.ForecastKeys.model_fields) == (*keys, "warnings", "backtest")
 
 
 def test_an_undeclared_key_is_refused() -> None:
