@@ -24,7 +24,9 @@ from bayes_dsl.forecast.share import misfit_share
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.runs.counting import check_same_counting
 from bayes_dsl.runs.quantities import format_quantity, parse_quantity
+from bayes_dsl.validation.alternatives import EVERY_PRIOR
 from bayes_dsl.validation.log_prior import can_be_reweighed
+from bayes_dsl.validation.power_scaling import power_scaling, sentences
 from bayes_dsl.validation.sensitivity import Weighed, sensitivity
 
 QUANTILES = (np.arange(100) + 0.5) / 100
@@ -99,7 +101,7 @@ def answer(
         ),
         misfit=posterior.misfit,
         misfit_share=None if share is None else float(share[0]),
-        sensitivity=None if weighed is None else _leaning(weighed, question, prob),
+        sensitivity=None if weighed is None else _leaning(weighed, question, prob, expected.loss[:, 0]),
         health=health_of(posterior),
         warnings=list(expected.warnings),
         backtest=None if backtest is None else quote(posterior, backtest, inputs, times),
@@ -175,9 +177,13 @@ def show_forecast(
         say_all("Notes", [*_notes(posterior, counting), *_not_told(reports)])
 
 
-def _leaning(weighed: Weighed, question: dict[str, float], prob: float) -> LeaningKeys:
+def _leaning(weighed: Weighed, question: dict[str, Any], prob: float, loss: np.ndarray) -> LeaningKeys:
+    """What matters; where the draws do not reach other priors, power scaling says at least whether the prior does."""
     found = sensitivity(weighed, prob=prob, **question)
-    return LeaningKeys(matters=list(found.sentences()), not_told=list(found.not_told))
+    matters = list(found.sentences())
+    if any(told.startswith(EVERY_PRIOR) for told in found.not_told):
+        matters += sentences(power_scaling(weighed.posterior, loss, coefficients=False))
+    return LeaningKeys(matters=matters, not_told=list(found.not_told))
 
 
 def _not_told(reports: Sequence[ForecastKeys]) -> list[str]:

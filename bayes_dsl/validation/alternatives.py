@@ -21,8 +21,9 @@ About = Literal["priors", "E", "tail", "misfit"]
 
 E_AT = (0.05, 0.5, 0.95)
 """Quantiles of its own posterior at which E is fixed, unless values are given."""
-WITHIN, WITHIN_ANEW = 0.2, 0.05
+WITHIN, WITHIN_ANEW = 0.3, 0.05
 """How narrow "fixed" is, in posterior standard deviations of ln E: among the draws at hand, and sampled anew."""
+EVERY_PRIOR = "every prior"
 TAIL_MOVES = 2.0
 """How far the prior of ln(nu - 1) is moved, in its own standard deviations."""
 
@@ -42,15 +43,19 @@ class Alternative:
         ln of how much more probable it makes each draw, up to a constant.
     prior : Prior or None
         Under which to sample anew; None where `fit` has none that says it.
-    off : array (draw,) or None
-        How far each draw still is from what the alternative fixes; None where it fixes nothing.
+    E : float or None
+        Where it fixes E, nats per token.
     """
 
     name: str
     about: About
     log_ratio: Floats
     prior: Prior | None
-    off: Floats | None = None
+    E: float | None = None
+
+    def off(self, posterior: Posterior) -> Floats | None:
+        """How far ln E of each draw still is from where it is fixed, (draw,); None where it is not."""
+        return None if self.E is None else np.log(posterior.draws("E")) - log(self.E)
 
 
 def alternatives(posterior: Posterior, *, E: Sequence[float] = ()) -> tuple[Alternative, ...]:
@@ -74,8 +79,8 @@ def alternatives(posterior: Posterior, *, E: Sequence[float] = ()) -> tuple[Alte
         return Alternative(name=name, about=about, log_ratio=ratio, prior=changed)
 
     found = [
-        other("every prior half as wide", "priors", prior.with_scales(0.5)),
-        other("every prior twice as wide", "priors", prior.with_scales(2.0)),
+        other(f"{EVERY_PRIOR} half as wide", "priors", prior.with_scales(0.5)),
+        other(f"{EVERY_PRIOR} twice as wide", "priors", prior.with_scales(2.0)),
         *_floors(posterior, E),
     ]
     tail = prior[_TAIL]
@@ -121,7 +126,7 @@ def _floors(posterior: Posterior, asked: Sequence[float]) -> list[Alternative]:
             about="E",
             log_ratio=-0.5 * ((log_E - at) / (WITHIN * sd)) ** 2,
             prior=_floor_prior(posterior, at, WITHIN_ANEW * sd),
-            off=log_E - at,
+            E=float(np.exp(at)),
         )
         for name, at in values.items()
     ]

@@ -72,8 +72,10 @@ def sentences(scaled: Sequence[Scaled]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def power_scaling(posterior: Posterior, loss: Floats | None = None) -> tuple[Scaled, ...]:
-    """Power-scaling of a target and of the law's coefficients.
+def power_scaling(
+    posterior: Posterior, loss: Floats | None = None, *, coefficients: bool = True
+) -> tuple[Scaled, ...]:
+    """Power-scaling of a target and, unless `coefficients` are left out, of the law's.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ def power_scaling(posterior: Posterior, loss: Floats | None = None) -> tuple[Sca
     """
     densities = log_prior(posterior)
     shape = tuple(posterior.tree["posterior"].sizes[dim] for dim in ("chain", "draw"))
-    quantities = _quantities(posterior, loss, shape)
+    quantities = _target(loss, shape) | (_coefficients(posterior) if coefficients else {})
 
     def group(arrays: dict[str, Floats]) -> xr.Dataset:
         return xr.Dataset({name: (("chain", "draw"), array.reshape(shape)) for name, array in arrays.items()})
@@ -138,20 +140,24 @@ def parts_of(names: list[str]) -> dict[Part, list[str]]:
     return {part: found for part, found in parts.items() if found}
 
 
-def _quantities(posterior: Posterior, loss: Floats | None, shape: tuple[int, ...]) -> dict[str, Floats]:
-    found: dict[str, Floats] = {}
-    if loss is not None:
-        if np.shape(loss) != (int(np.prod(shape)),):
-            raise InputError(
-                Fault(
-                    where="power_scaling",
-                    what="loss",
-                    value=f"{np.shape(loss)}",
-                    rule=f"it is one number for each of {np.prod(shape):,} draws",
-                    remedy="Give one candidate's, such as expected_loss(...).loss[:, 0]",
-                )
+def _target(loss: Floats | None, shape: tuple[int, ...]) -> dict[str, Floats]:
+    if loss is None:
+        return {}
+    if np.shape(loss) != (int(np.prod(shape)),):
+        raise InputError(
+            Fault(
+                where="power_scaling",
+                what="loss",
+                value=f"{np.shape(loss)}",
+                rule=f"it is one number for each of {np.prod(shape):,} draws",
+                remedy="Give one candidate's, such as expected_loss(...).loss[:, 0]",
             )
-        found[TARGET] = np.log(loss)
+        )
+    return {TARGET: np.log(loss)}
+
+
+def _coefficients(posterior: Posterior) -> dict[str, Floats]:
+    found: dict[str, Floats] = {}
     for parameter in posterior.law.parameters:
         draws = posterior.draws(parameter.name)
         with np.errstate(divide="ignore"):

@@ -189,11 +189,11 @@ def sensitivity(
             if isinstance(found, str):
                 not_told.append(f"{one.name}: {found}")
             else:
-                ends = _ends(_loss(found, about, question)[1], None, prob)
-                rows.append(_moved(one, own, ends, ANEW, by_weight))
+                draws = _loss(found, about, question)[1]
+                rows.append(_moved(one, own, _ends(draws, None, prob, one.off(found)), ANEW, by_weight))
         elif by_weight.reliable:
-            draws = loss if one.off is None else levelled(loss, by_weight.weights, one.off)
-            rows.append(_moved(one, own, _ends(draws, by_weight.weights, prob), REWEIGHED, by_weight))
+            ends = _ends(loss, by_weight.weights, prob, one.off(base))
+            rows.append(_moved(one, own, ends, REWEIGHED, by_weight))
         else:
             not_told.append(f"{one.name}: too far from these draws to reweigh them ({by_weight.reason()})")
         if progress is not None:
@@ -249,11 +249,12 @@ def _loss(posterior: Posterior, about: Target, question: dict[str, Any]) -> tupl
     return {name: float(values[0]) for name, values in forecast.inputs.items()}, forecast.loss[:, 0]
 
 
-def _ends(loss: Floats, weights: Floats | None, prob: float) -> Ends:
-    """Of draws (draw,), of equal weight where none is given."""
-    probs = ((1 - prob) / 2, 0.5, (1 + prob) / 2)
+def _ends(loss: Floats, weights: Floats | None, prob: float, off: Floats | None = None) -> Ends:
+    """Of draws (draw,), of equal weight where none is given, carried to off = 0 where they are near a condition."""
     weights = np.full(len(loss), 1.0 / len(loss)) if weights is None else weights
-    lower, median, upper = (float(value) for value in weighted_quantiles(loss, weights, probs))
+    draws = loss if off is None else levelled(loss, weights, off)
+    probs = ((1 - prob) / 2, 0.5, (1 + prob) / 2)
+    lower, median, upper = (float(value) for value in weighted_quantiles(draws, weights, probs))
     return Ends(median=median, lower=lower, upper=upper)
 
 

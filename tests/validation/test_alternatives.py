@@ -46,8 +46,9 @@ def test_to_fix_E_is_a_narrow_density_about_it(small_posterior: Posterior) -> No
     log_E = np.log(small_posterior.draws("E"))
     (one,) = (found for found in alternatives(small_posterior, E=[1.85]) if found.about == "E")
     assert one.name == "E fixed at 1.85"
-    assert np.allclose(one.off, log_E - log(1.85))
-    assert np.allclose(one.log_ratio, -0.5 * (one.off / (WITHIN * log_E.std())) ** 2)
+    off = one.off(small_posterior)
+    assert off is not None and np.allclose(off, log_E - log(1.85))
+    assert np.allclose(one.log_ratio, -0.5 * (off / (WITHIN * log_E.std())) ** 2)
     # At the loss of the centre, its density of ln(m/E) puts E there.
     center = np.median(small_posterior.tree["unconstrained_posterior"]["log_L_center"])
     density = one.prior["log_m_over_E"]
@@ -56,8 +57,8 @@ def test_to_fix_E_is_a_narrow_density_about_it(small_posterior: Posterior) -> No
 
 
 def test_an_E_that_no_prior_can_say_is_not_sampled_anew(small_posterior: Posterior) -> None:
-    *_, above, _, _ = alternatives(small_posterior, E=[50.0])
-    assert above.prior is None
+    *_, above, heavy, _ = alternatives(small_posterior, E=[50.0])
+    assert above.prior is None and heavy.off(small_posterior) is None
 
 
 @pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf")])

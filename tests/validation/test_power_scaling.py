@@ -27,6 +27,7 @@ def test_many_clean_runs_tell_their_coefficients(small_posterior: Posterior) -> 
     found = power_scaling(small_posterior, small_posterior.draws("E"))
     assert [one.quantity for one in found] == [TARGET, *small_posterior.law.names]
     assert all(one.diagnosis == "data" for one in found) and sentences(found) == ()
+    assert power_scaling(small_posterior, small_posterior.draws("E"), coefficients=False) == found[:1]
     # The control: a narrow prior off to one side is found, and named.
     found = power_scaling(under(small_posterior, "log_m_over_E", 3.0), small_posterior.draws("E"))
     assert found[0].diagnosis == "conflict" and found[0].prior["coefficients"] > 3 * found[0].prior["noise"]

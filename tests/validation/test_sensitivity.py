@@ -132,7 +132,8 @@ def test_anew_has_the_same_table_seed_settings_and_misfit(monkeypatch: pytest.Mo
     assert asked["misfit"] == module.Misfit(reach=3.0) and asked["seed"] == posterior.seed
     assert (asked["settings"].chains, asked["settings"].draws) == (2, 250)
     assert asked["table"].sha256 == posterior.table.sha256 and asked["law"] == posterior.law
-    assert all(row.shifts == Ends(median=0.0, lower=0.0, upper=0.0) for row in found.rows)
+    other = [row for row in found.rows if row.about != "E"]  # the others are carried to where E is fixed
+    assert all(row.shifts == Ends(median=0.0, lower=0.0, upper=0.0) for row in other)
 
 
 def test_the_farthest_of_each_kind_is_a_sentence() -> None:
