@@ -16,6 +16,7 @@ from bayes_dsl.inference.coordinates import Coordinates, coordinates_of
 from bayes_dsl.inference.law_inputs import inputs_of
 from bayes_dsl.inference.least_squares import Minima, minimise
 from bayes_dsl.inference.padding import padded, padded_weights
+from bayes_dsl.inference.starts import box_of_starts
 from bayes_dsl.inference.taylor import Residuals
 from bayes_dsl.laws.base import Law
 from bayes_dsl.runs.table import RunTable
@@ -26,29 +27,6 @@ MAX_ITERATIONS = 600
 SCREENING_ITERATIONS = 30
 FINALISTS = 32
 SAME_OBJECTIVE = 1e-9
-
-# Where starts lie, for each coordinate: from the first number to the second, `log_L_center` about the data's.
-BOX: Mapping[str, tuple[float, float]] = {
-    "log_L_center": (-0.2, 0.2),
-    "log_m_over_E": (-3.0, 1.5),
-    "logit_w": (-3.0, 3.0),
-    "log_slope_N": (-4.5, -1.0),
-    "log_slope_D": (-4.5, -1.0),
-    "log_gamma": (-1.6, 0.5),
-    "log_delta": (-1.5, 1.5),
-    "log_R_D": (1.0, 4.5),
-    "log_gap_center": (-5.0, 0.0),
-    "slope_L_T": (-1.0, 8.0),
-    "log_r_1": (-0.3, 0.3),
-    "log_s_1": (0.7, 3.5),
-    "log_eta": (-5.0, 1.0),
-    "logit_w_prime": (-3.0, 3.0),
-    "log_slope_N_S": (-4.0, -0.5),
-    "log_slope_D_S": (-4.0, -0.5),
-    "log_gamma_prime": (-1.6, 0.5),
-}
-# A user's law says nothing about the size of its coefficients.
-WIDE = (-3.0, 3.0)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -313,19 +291,8 @@ def _starts(law: Law, rows: Rows, starts: int | Sequence[Mapping[str, float]], s
     if not isinstance(starts, int):
         return np.stack([position_of(law, rows, start) for start in starts])
     names = coordinates_of(law).names
-    low, high = np.array([BOX.get(name, WIDE) for name in names]).T
-    grid = np.asarray(low + (high - low) * latin_hypercube(starts, len(names), seed))
+    grid = box_of_starts(names, starts, seed)
     if "log_L_center" in names:
         supervised = rows.loss.get("supervised", next(iter(rows.loss.values())))
         grid[:, names.index("log_L_center")] += float(np.log(supervised).mean())
     return grid
-
-
-def latin_hypercube(points: int, dimensions: int, seed: int) -> np.ndarray:
-    """Points in the unit cube, shape (point, dimension): one in each of as many slices of every dimension.
-
-    A grid whose size does not grow with the dimension.
-    """
-    rng = np.random.default_rng(seed)
-    slices = rng.permuted(np.tile(np.arange(points), (dimensions, 1)), axis=1).T
-    return np.asarray((slices + rng.uniform(size=(points, dimensions))) / points)

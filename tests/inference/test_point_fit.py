@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bayes_dsl.errors import TableError
-from bayes_dsl.inference.point_fit import latin_hypercube, parameters_at, point_fit, position_of
+from bayes_dsl.inference.point_fit import parameters_at, point_fit, position_of
 from bayes_dsl.laws.base import Law
 from bayes_dsl.laws.distillation import DISTILLATION
 from bayes_dsl.laws.published import published
@@ -167,12 +167,3 @@ def test_coordinates_and_coefficients_map_onto_each_other(
     back = parameters_at(SUPERVISED, rows, position_of(SUPERVISED, rows, given_))
     for name, value in given_.items():
         assert float(back[name]) == pytest.approx(value, rel=1e-8), name
-
-
-@given(st.integers(1, 20), st.integers(0, 5))
-def test_the_grid_fills_the_cube_evenly(dimensions: int, seed: int) -> None:
-    points = latin_hypercube(512, dimensions, seed)
-    assert points.shape == (512, dimensions)
-    assert np.all((points >= 0) & (points < 1))
-    counts = np.stack([np.histogram(column, bins=8, range=(0, 1))[0] for column in points.T])
-    assert np.all(counts == 64)

@@ -39,7 +39,10 @@ def test_a_sound_law_is_made():
         ({"roles": ()}, "a law explains the runs of at least one role"),
         ({"names": ("A'",)}, "a Python name"),
         ({"names": ("lambda",)}, "'lambda'"),
-        ({"inputs": ("N", "width")}, "input = width; the run table has no such input. Choose from N, D, N_S"),
+        (
+            {"inputs": ("N", "width")},
+            "input = width; the run table has no such input. Choose from N, D, U, N_S",
+        ),
         ({"roles": ("distil",)}, "role = distil; the run table has no such role"),
     ],
 )

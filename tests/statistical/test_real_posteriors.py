@@ -13,6 +13,7 @@ from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.inference.priors import Density, default_prior
 from bayes_dsl.laws.base import Law
 from bayes_dsl.laws.registry import law as law_of
+from bayes_dsl.laws.repetition import REPETITION
 from bayes_dsl.laws.supervised import CHINCHILLA
 from bayes_dsl.runs.table import RunTable
 from tests.real_tables import Entry, entries, entry, open_table
@@ -42,13 +43,22 @@ def test_a_table_that_is_to_be_sampled_passes_the_gate(one: Entry) -> None:
     assert explained(posterior) > 0.9
 
 
+def test_repeated_tokens_count_for_less_than_new_ones() -> None:
+    """R_D of the runs of Muennighoff et al. is of their order: they print 15.4, with R_N beside it and no gamma."""
+    posterior = fit(open_table(entry("datablations-repeated")), law=REPETITION)
+    lower, upper = posterior.interval(["R_D"], prob=0.9).loc["R_D", ["lower", "upper"]]
+    assert 5.0 < lower < upper < 15.0 and upper < 1.5 * lower
+    assert not any(sentence.startswith("R_D") for sentence in posterior.unidentified())
+
+
 def explained(posterior: Posterior) -> float:
     """Share of the variance of ln(loss) that the law explains, shared effects left out."""
     with np.errstate(all="raise"):
         observed = np.log(posterior.table.used.values("loss"))
         used = posterior.table.used
         parameters = {name: np.median(draws) for name, draws in posterior.law_draws().items()}
-        inputs = {"N": used.values("params"), "D": used.values("tokens")}
+        columns = {"N": "params", "D": "tokens", "U": "unique_tokens"}
+        inputs = {name: used.values(column) for name, column in columns.items()}
         residual = observed - np.asarray(posterior.law.log_loss("supervised", parameters, inputs))
     return float(1 - np.var(residual) / np.var(observed))
 
