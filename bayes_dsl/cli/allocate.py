@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from bayes_dsl.cli.believed import health_of, show_health
+from bayes_dsl.cli.believed import WITH, WITHOUT, health_of, show_health
 from bayes_dsl.cli.decision_keys import (
     AllocateKeys,
     BoundHitKeys,
@@ -222,10 +222,6 @@ def search_of(bounds: Bounds) -> dict[str, tuple[float, float]]:
         "teacher_params": bounds.params,
         "teacher_tokens": bounds.teacher_tokens,
     }
-
-
-WITH = "misfit: every draw's world leaves its law, the further the more beyond the runs"
-WITHOUT = "no misfit: the law is taken to hold, however far a plan lies beyond the runs"
 
 
 def notes_of(posterior: Posterior, basis: Basis, scenario: Scenario) -> list[str]:

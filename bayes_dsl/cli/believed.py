@@ -6,6 +6,9 @@ from bayes_dsl.cli.json_keys import HealthKeys, IntervalKeys, TableKeys
 from bayes_dsl.cli.output import interval_in_words, number, say, show_table
 from bayes_dsl.inference.posterior import Posterior
 
+WITH = "misfit: every draw's world leaves its law, the further the more beyond the runs"
+WITHOUT = "no misfit: the law is taken to hold, however far a plan lies beyond the runs"
+
 
 def table_of(posterior: Posterior) -> TableKeys:
     """Return where the posterior's rows come from."""

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bayes_dsl.cli.allocate import PURPOSES, WITH, WITHOUT, forecast_question
+from bayes_dsl.cli.allocate import PURPOSES, forecast_question
+from bayes_dsl.cli.believed import WITH, WITHOUT
 from bayes_dsl.cli.decision_keys import AllocateKeys, NearOptimalKeys, RangeKeys, RecommendedKeys
 from bayes_dsl.cli.json_keys import HealthKeys, LossKeys
 from bayes_dsl.costs.flops import SIX_ND, at_fixed_depth
