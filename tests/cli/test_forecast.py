@@ -12,6 +12,7 @@ from bayes_dsl.forecast.expected import expected_loss
 from bayes_dsl.forecast.next_run import next_run_loss
 from bayes_dsl.forecast.register import read_register
 from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.validation.power_scaling import power_scaling, sentences
 from tests.forecast.made import drifting, made
 from tests.repeated import repeated_posterior
 from tests.validation.sampled import with_coordinates
@@ -93,6 +94,19 @@ def test_it_says_what_it_leans_on(bayes_dsl, posterior_file: Path, tmp_path: Pat
     assert "not known from these draws: what changes with E fixed at" in bayes_dsl(*asked).out
     drifting(made("supervised")).save(tmp_path / "drift.nc")
     assert json.loads(bayes_dsl(*asked, "--json").out)["sensitivity"] is None
+
+
+def test_where_other_priors_are_too_far_power_scaling_speaks(
+    bayes_dsl, distilled_file: Path, small_distilled: Posterior
+) -> None:
+    asked = ("--student", "4e8", "--tokens", "4e10", "--teacher-loss", "2.3", "--accept-unhealthy", "--json")
+    found = json.loads(bayes_dsl("forecast", distilled_file, *asked).out)["sensitivity"]
+    assert any(told.startswith("every prior") for told in found["not_told"])
+    loss = expected_loss(small_distilled, student_params=4e8, student_tokens=4e10, teacher_loss=2.3).loss[
+        :, 0
+    ]
+    told = sentences(power_scaling(small_distilled, loss, coefficients=False))
+    assert len(told) <= 1 and set(told) <= set(found["matters"])
 
 
 def test_several_targets_are_a_list(bayes_dsl, posterior_file: Path) -> None:
