@@ -135,14 +135,17 @@ def _sampled(
     progress: Progress | None,
 ) -> Posterior:
     """The posterior of one attempt, healthy or not; chains that are too short go on."""
-    judged: dict[int, Diagnostics] = {}
+    judged: list[tuple[Sampled, Diagnostics]] = []
 
     def enough(sampled: Sampled) -> bool:
-        judged[id(sampled)] = found = _diagnosed(observations, sampled)
+        found = _diagnosed(observations, sampled)
+        judged[:] = [(sampled, found)]
         return not found.short
 
     sampled = sample(observations, settings=settings, seed=seed, progress=progress, enough=enough)
-    return _posterior(table, observations, sampled, prior, settings, seed, judged.get(id(sampled)))
+    # Chains that went on to the most draws were judged when they were shorter: not these draws.
+    known = next((found for those, found in judged if those is sampled), None)
+    return _posterior(table, observations, sampled, prior, settings, seed, known)
 
 
 def versions() -> dict[str, str]:

@@ -70,6 +70,35 @@ def test_chains_that_are_too_short_go_on_by_themselves(small_table):
     assert posterior.diagnostics.draws == 2 * length
 
 
+def test_diagnostics_are_those_of_the_draws_and_not_of_a_shorter_length(small_table, monkeypatch):
+    """Draws that nobody judged may lie in memory where judged ones have lain before."""
+    honest = fitting.sample
+
+    def reused(*given, enough, **more):
+        sampled = honest(*given, **more)
+        half = {name: value[:, ::2] for name, value in sampled.stats.items()}
+        shorter = replace(
+            sampled,
+            stats=half,
+            sites={name: value[:, ::2] for name, value in sampled.sites.items()},
+            parameters={name: value[:, ::2] for name, value in sampled.parameters.items()},
+            log_likelihood=sampled.log_likelihood[:, ::2],
+        )
+        place = id(shorter)
+        enough(shorter)
+        del shorter
+        kept = []
+        for _ in range(1000):
+            kept.append(replace(sampled))
+            if id(kept[-1]) == place:
+                break
+        return kept[-1]
+
+    monkeypatch.setattr(fitting, "sample", reused)
+    posterior = fit(small_table, law=CHINCHILLA, settings=Settings(chains=2), seed=5, misfit=None)
+    assert posterior.diagnostics.draws == posterior.draws("E").size
+
+
 def test_draws_that_diverge_are_drawn_again_with_smaller_steps(small_table, monkeypatch):
     attempts: list[float] = []
     honest = fitting._diagnosed
