@@ -83,7 +83,7 @@ class Calibration:
         )
 
     def to_record(self) -> dict[str, Any]:
-        """Everything as JSON; positions to four digits."""
+        """Everything as JSON; positions to seven digits, so that none is rounded into an interval or out of it."""
         table = self.verdicts().table
         return {
             "law": self.law,
@@ -103,7 +103,7 @@ class Calibration:
                 str(name): {k: float(v) for k, v in row.items()}
                 for name, row in table.to_dict("index").items()
             },
-            "positions": {name: np.round(values, 4).tolist() for name, values in self.positions.items()},
+            "positions": {name: np.round(values, 7).tolist() for name, values in self.positions.items()},
         }
 
 
