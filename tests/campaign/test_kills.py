@@ -1,23 +1,15 @@
 """kill -9 at random moments: nothing is lost, and what comes out in the end is the same to the last byte."""
 
-import contextlib
-import os
 import random
-import signal
 from pathlib import Path
 
 import pytest
 
 from bayes_dsl.campaign import run
-from tests.campaign.tools import alive, chains, children, damaged, result_bytes, start_driver, until
+from tests.campaign.tools import chains, damaged, kill_one, result_bytes, start_driver, until
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc")
 UNITS = 40
-
-
-def kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
 
 
 def kill_at_random(folder: Path, function: str, seed: int, most: int) -> int:
@@ -45,20 +37,6 @@ def steps(folder: Path) -> tuple[int, int]:
     """Something that changes whenever the work takes a step."""
     checkpoints = [path.stat() for path in folder.glob("units/*/checkpoint.txt")]
     return len(result_bytes(folder)), max((one.st_mtime_ns for one in checkpoints), default=0)
-
-
-def kill_one(driver: int, dice: random.Random) -> bool:
-    """Kill a driver, one of its workers, or both; whether there was anybody to kill."""
-    workers = children(driver)
-    whom = dice.choice(["driver", "worker", "worker", "both"])
-    if not workers:
-        return False
-    if whom != "driver":
-        kill(dice.choice(workers))
-    if whom != "worker":
-        kill(driver)
-        assert until(lambda: not any(map(alive, [driver, *workers])), 5), "workers outlive the driver"
-    return True
 
 
 @pytest.mark.slow

@@ -1,6 +1,10 @@
 """What the campaigns' tests share: small campaigns, a driver process to kill, and a look at what is left."""
 
+import contextlib
 import multiprocessing
+import os
+import random
+import signal
 import time
 from collections.abc import Callable
 from multiprocessing.context import ForkServerProcess
@@ -86,4 +90,23 @@ def until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
         if time.monotonic() > end:
             return False
         time.sleep(0.005)
+    return True
+
+
+def kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def kill_one(driver: int, dice: random.Random) -> bool:
+    """Kill a driver, one of its workers, or both; whether there was anybody to kill."""
+    workers = children(driver)
+    whom = dice.choice(["driver", "worker", "worker", "both"])
+    if not workers:
+        return False
+    if whom != "driver":
+        kill(dice.choice(workers))
+    if whom != "worker":
+        kill(driver)
+        assert until(lambda: not any(map(alive, [driver, *workers])), 5), "workers outlive the driver"
     return True
