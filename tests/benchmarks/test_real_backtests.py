@@ -51,3 +51,17 @@ def test_the_record_is_of_the_tables_that_are_listed() -> None:
     assert recorded <= {(entry["name"], entry["family"]) for entry in real.listed()["table"]}
     assert {row["method"] for row in told["rows"]} == set(real.METHODS)
     assert all(0 <= row["coverage"] <= 1 and row["crps"] > 0 for row in told["rows"])
+
+
+@pytest.mark.skipif(not real.RESULT.is_file(), reason="nothing is recorded yet")
+def test_the_record_is_whole_and_meets_what_was_asked() -> None:
+    told = json.loads(real.RESULT.read_text(encoding="utf-8"))
+    recorded = pd.DataFrame(told["rows"])
+    assert len(recorded) == told["units_asked"] * len(real.METHODS) == 48 * 4
+    row = real.ledger_row(recorded)
+    assert row["met"], row["figures"]
+    # Intervals that held every run, or a rival's, would not pass.
+    as_rival = recorded.assign(coverage=np.where(recorded["method"] == "misfit", 1.0, recorded["coverage"]))
+    assert not real.ledger_row(as_rival)["met"]
+    exchanged = {"misfit": "point fit", "point fit": "misfit"}
+    assert not real.ledger_row(recorded.assign(method=recorded["method"].replace(exchanged)))["met"]
