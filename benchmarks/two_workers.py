@@ -1,6 +1,6 @@
 """How much sooner does a campaign end with two workers than with one, and does it find the same?
 
-`python -m benchmarks.two_workers [--rounds 2] [--ledger]`. The same calibration (80 worlds of the supervised law, 5 a
+`python -m benchmarks.two_workers [--rounds 2] [--ledger]`. The same calibration (320 worlds of the supervised law, 5 a
 unit) in fresh folders, one worker and two in turn; compile included. Results are compared byte for byte.
 """
 
@@ -20,7 +20,7 @@ from bayes_dsl.campaign import run
 from bayes_dsl.validation.calibration import campaign_of
 from benchmarks import ledger
 
-REPLICATIONS, SEED = 80, 11
+REPLICATIONS, SEED = 320, 11
 
 
 def timed(folder: Path, workers: int) -> tuple[float, dict[str, bytes]]:
@@ -67,7 +67,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ledger.append(
             {
                 "benchmark": "two_workers",
-                "claim": "A calibration of 80 worlds with two workers against one, the same results byte for byte",
+                "claim": "A calibration of 320 worlds with two workers against one, the same results byte for byte",
                 "figures": figures,
                 "target": "about half the time: ratio at least 1.7",
                 "met": figures["ratio_one_over_two"] >= 1.7,
