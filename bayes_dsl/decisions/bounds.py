@@ -92,7 +92,8 @@ def bounds_of(
     """
     used = posterior.table.used
     params, tokens = used.values("params"), used.values("tokens")
-    reach = {axis: grid.ends() for axis, grid in posterior.grids.items()}
+    ends = {axis: grid.ends() for axis, grid in posterior.grids.items()}
+    reach = {axis: _both(ends.get(axis), ends.get(f"{axis}_S")) for axis in ("N", "D")}
     return Bounds(
         params=_within(
             (float(np.min(params)) / SMALLER_PARAMS, float(np.max(params)) * LARGER_PARAMS), reach.get("N")
@@ -108,9 +109,9 @@ def bounds_of(
 
 def require_within_reach(bounds: Bounds, posterior: Posterior) -> None:
     """Raise `InputError` where bounds go beyond the paths of a posterior's misfit."""
-    faults = []
-    for axis, name in (("N", "params"), ("D", "tokens")):
-        if axis not in posterior.grids:
+    faults: list[Fault] = []
+    for axis, name in (("N", "params"), ("D", "tokens"), ("N_S", "params"), ("D_S", "tokens")):
+        if axis not in posterior.grids or any(fault.what == name for fault in faults):
             continue
         low, high = getattr(bounds, name)
         least, most = posterior.grids[axis].ends()
@@ -129,6 +130,11 @@ def require_within_reach(bounds: Bounds, posterior: Posterior) -> None:
             )
     if faults:
         raise InputError(faults)
+
+
+def _both(one: tuple[float, float] | None, other: tuple[float, float] | None) -> tuple[float, float] | None:
+    """What lies within both pairs of ends; None has no ends."""
+    return other if one is None else _within(one, other)
 
 
 def _within(pair: tuple[float, float], ends: tuple[float, float] | None) -> tuple[float, float]:

@@ -136,17 +136,23 @@ def _refuse_unique(posterior: Posterior, unique_tokens: object) -> None:
 
 
 def _refuse_beyond_reach(posterior: Posterior, flat: dict[str, Floats], teacher: str) -> None:
-    """Supervised losses follow paths that end some decades beyond the runs."""
-    asked = {"none": ("student_params", "student_tokens"), "size": ("teacher_params", "teacher_tokens")}
-    faults = []
-    for axis, name in zip(("N", "D"), asked.get(teacher, ()), strict=False):
-        if axis not in posterior.grids:
+    """Losses follow paths that end some decades beyond the runs."""
+    student, trained = ("student_params", "student_tokens"), ("teacher_params", "teacher_tokens")
+    asked = {"none": student, "size": trained}
+    pairs = list(zip(("N", "D"), asked.get(teacher, ()), strict=False))
+    if teacher != "none" and "R" in posterior.grids:
+        # Also what the student would reach without its teacher.
+        pairs += [*zip(("N", "D"), student, strict=True), *zip(("N_S", "D_S"), student, strict=True)]
+    faults, told = [], set[str]()
+    for axis, name in pairs:
+        if axis not in posterior.grids or name in told:
             continue
         least, most = posterior.grids[axis].ends()
         values = flat[name]
         # A bound that was printed and typed in again is inside.
         outside = values[(values < least * (1.0 - 1e-6)) | (values > most * (1.0 + 1e-6))]
         if outside.size:
+            told.add(name)
             faults.append(
                 _fault(
                     name,

@@ -72,7 +72,7 @@ class Grid:
     def ends(self) -> tuple[float, float]:
         """The smallest and largest value (of size or tokens) within reach."""
         low, high = ((t * self.unit + self.origin) for t in (self.low - self.reach, self.high + self.reach))
-        return float(np.exp(low)), float(np.exp(high))
+        return float(np.exp(min(low, high))), float(np.exp(max(low, high)))
 
     def to_record(self) -> dict[str, float]:
         return asdict(self)
@@ -85,22 +85,35 @@ class Grid:
 
 
 def grid_over(
-    logs: np.ndarray, *, origin: float, unit: float, least_step: float, cells: int, spare: int, reach: float
+    logs: np.ndarray,
+    *,
+    origin: float,
+    unit: float,
+    least_step: float,
+    cells: int,
+    spare: int,
+    reach: float,
+    also: np.ndarray | None = None,
 ) -> Grid:
-    """Knots over the data's logarithms, with `spare` more at each end, and on to `reach` decades beyond."""
+    """Knots over the data's logarithms, with `spare` more at each end, and on to `reach` decades beyond.
+
+    `also` are logarithms that are no data of the path's own, where the program evaluates it nevertheless.
+    """
     t = (np.asarray(logs, dtype=np.float64) - origin) / unit
     low, high = min(float(t.min()), 0.0), max(float(t.max()), 0.0)
     step = max(least_step, (high - low) / cells)
+    others = t if also is None else (np.asarray(also, dtype=np.float64) - origin) / unit
+    least, most = min(low, float(others.min())), max(high, float(others.max()))
     return Grid(
         origin=origin,
         unit=unit,
         step=step,
         low=low,
         high=high,
-        first=round(low / step) - 1 - spare,
-        last=round(high / step) + 1 + spare,
-        lowest=round((low - reach) / step) - 1 - spare,
-        highest=round((high + reach) / step) + 1 + spare,
+        first=round(least / step) - 1 - spare,
+        last=round(most / step) + 1 + spare,
+        lowest=round((least - reach) / step) - 1 - spare,
+        highest=round((most + reach) / step) + 1 + spare,
         reach=reach,
     )
 

@@ -16,7 +16,7 @@ from bayes_dsl.errors import NotConverged
 from bayes_dsl.inference.carried import CarriedPrior
 from bayes_dsl.inference.diagnostics import Diagnostics, diagnose
 from bayes_dsl.inference.identification import prior_draws
-from bayes_dsl.inference.misfit import BARE_LAW, DRIFT, Misfit, misfit_of, with_misfit
+from bayes_dsl.inference.misfit import BARE_LAW, DRIFT, Misfit, drifts_gap, misfit_of, with_misfit
 from bayes_dsl.inference.observations import Observations, observe
 from bayes_dsl.inference.paths import beyond
 from bayes_dsl.inference.posterior import Posterior
@@ -100,7 +100,9 @@ def fit(
     if misfit == "default":
         misfit, without = misfit_of(law, table.used)
     if misfit is not None:
-        prior = replace(prior, densities=with_misfit(prior, misfit).densities)
+        prior = replace(
+            prior, densities=with_misfit(prior, misfit, gap=drifts_gap(misfit, law, table.used)).densities
+        )
     observations = observe(table, law=law, prior=prior, misfit=misfit)
     posterior = _sampled(table, observations, prior, settings, seed, progress)
     diverged = posterior.diagnostics.divergences

@@ -11,10 +11,12 @@ import numpy as np
 from bayes_dsl.errors import Fault, TableError
 from bayes_dsl.inference.coordinates import coordinates_of
 from bayes_dsl.inference.drift import Grid
+from bayes_dsl.inference.gap_grids import gap_weights
 from bayes_dsl.inference.joint import JointFamily
 from bayes_dsl.inference.law_inputs import inputs_of, refuse_misfit
-from bayes_dsl.inference.misfit import EDGE, Misfit, grids_of, numbers_of
+from bayes_dsl.inference.misfit import Misfit, grids_of, numbers_of
 from bayes_dsl.inference.noise import EFFECTS
+from bayes_dsl.inference.paths import edges_of
 from bayes_dsl.inference.priors import Prior
 from bayes_dsl.laws.base import Law
 from bayes_dsl.runs.table import RunTable
@@ -63,7 +65,9 @@ class Structure:
         sites.append(("log_nu_minus_1", ()))
         sites += [(f"log_sd_{name}", ()) for name, _ in self.effects]
         sites += [(f"log_drift_{axis}", ()) for axis, _, _ in self.drifts]
-        sites += [(EDGE, ())] if self.drifts else []
+        sites += [
+            (f"log_{edge}", ()) for edge in dict.fromkeys(edges_of(a for a, _, _ in self.drifts).values())
+        ]
         sites += [(f"steps_{axis}", (last - first,)) for axis, first, last in self.drifts]
         sites += [(f"z_{name}", (levels,)) for name, levels in self.effects if levels]
         if self.blurred_teachers:
@@ -211,9 +215,7 @@ def center_of(used: RunTable) -> dict[str, float]:
             "log_D_S": center["log_D"],
             "log_L_T": float(loss.mean()),
         }
-    teacher_loss = used.values("teacher_loss")[distilled]
-    weight = np.maximum(used.values("loss")[distilled] - teacher_loss, 0.0)
-    weight = weight if weight.sum() > 0 else np.ones_like(weight)
+    teacher_loss, weight = used.values("teacher_loss")[distilled], gap_weights(used)
     return {
         **center,
         "log_N_S": float(np.average(log_N[distilled], weights=weight)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -10,13 +10,36 @@ import numpy as np
 
 from bayes_dsl.inference.drift import AtMany, AtRuns, Grid, Path, log_rates, path_of
 
+EDGES = {
+    "L": "drift_edge",
+    "N_S": "drift_edge_student",
+    "D_S": "drift_edge_student",
+    "L_T": "drift_edge_teacher",
+}
+"""What is added to an axis' scale (as variances add) beyond its data's best end: the site's name without `log_`."""
+
+
+def edges_of(axes: Iterable[str]) -> dict[str, str]:
+    """The edge of each axis that has one; `dict.fromkeys` of its values are the sites."""
+    return {axis: EDGES[axis] for axis in axes if axis in EDGES}
+
+
+class GapDrift(NamedTuple):
+    """One path for each logarithm that the gap between student and teacher depends on."""
+
+    N_S: Path | AtRuns
+    D_S: Path | AtRuns
+    L_T: Path | AtMany
+    R: Path | AtMany
+
 
 class Drift(NamedTuple):
-    """One path an axis; an axis that the law does not have is None."""
+    """One path an axis; an axis that the law does not have is None, and so is `gap` where students have no drift."""
 
     N: Path | AtRuns | None
     D: Path | AtRuns | None
     L: Path | AtMany
+    gap: GapDrift | None = None
 
 
 def at_runs(
@@ -24,27 +47,41 @@ def at_runs(
     numbers: Mapping[str, Any],
     *,
     rho: Mapping[str, Any],
-    edge: Any,
+    edge: Mapping[str, Any],
     steps: Mapping[str, Any],
-) -> Drift:
-    """The paths of one draw as the program evaluates them.
+    roles: Sequence[str] = ("supervised",),
+) -> dict[str, Drift]:
+    """The paths of one draw as the program evaluates them at the runs of each role.
 
     `firsts` are the first sampled knots by axis, `numbers` those of `numbers_of`, `rho` the scales, `edge` what is
-    added to that of "L" below the data's best loss, `steps` the innovations (knot,).
+    added to them beyond the data's best end, by axis, `steps` the innovations (knot,).
     """
     rates = {}
     for axis, first in firsts.items():
         scale = rho[axis]
-        if axis == "L":
-            scale = jnp.sqrt(scale**2 + numbers[axis]["edged"] * edge**2)
+        if axis in edge:
+            scale = jnp.sqrt(scale**2 + numbers[axis]["edged"] * edge[axis] ** 2)
         rates[axis] = jnp.exp(log_rates(first, steps[axis], scale * jnp.sqrt(numbers[axis]["step"])))
-    sizes = {
-        axis: AtRuns(numbers[axis]["origin"], numbers[axis]["climbs"], rates[axis])
-        for axis in firsts
-        if axis != "L"
-    }
-    loss = path_of(numbers["L"], firsts["L"], rates["L"])
-    return Drift(N=sizes.get("N"), D=sizes.get("D"), L=AtMany(loss))
+
+    def fixed(axis: str, role: str) -> AtRuns:
+        return AtRuns(numbers[axis]["origin"], numbers[axis]["climbs"][role], rates[axis])
+
+    def free(axis: str) -> AtMany:
+        return AtMany(path_of(numbers[axis], firsts[axis], rates[axis]))
+
+    gap = None
+    if "R" in firsts:
+        students = {axis: fixed(axis, "distilled") for axis in ("N_S", "D_S")}
+        gap = GapDrift(**students, L_T=free("L_T"), R=free("R"))
+    loss, found = free("L"), {}
+    for role in roles:
+        sizes = {
+            axis: fixed(axis, role)
+            for axis in ("N", "D")
+            if axis in firsts and role in numbers[axis]["climbs"]
+        }
+        found[role] = Drift(N=sizes.get("N"), D=sizes.get("D"), L=loss, gap=gap)
+    return found
 
 
 def beyond(grids: Mapping[str, Grid], *, shape: tuple[int, int], seed: int) -> dict[str, np.ndarray]:
@@ -65,7 +102,7 @@ def paths(
     grids: Mapping[str, Grid],
     *,
     rho: Mapping[str, np.ndarray],
-    edge: np.ndarray,
+    edge: Mapping[str, np.ndarray],
     sampled: Mapping[str, np.ndarray],
     drawn: Mapping[str, np.ndarray],
 ) -> Drift:
@@ -75,8 +112,8 @@ def paths(
     ----------
     rho : mapping of str to ndarray
         The scales by axis, (draw,).
-    edge : ndarray
-        Added to the scale of "L" below the data's best loss, (draw,).
+    edge : mapping of str to ndarray
+        What is added to the scales beyond the data's best end, by axis, (draw,).
     sampled, drawn : mapping of str to ndarray
         Innovations over the data and, as `beyond` gives them, outside, (draw, knot).
     """
@@ -85,8 +122,10 @@ def paths(
         outside = np.asarray(drawn[axis], dtype=np.float64)
         steps = np.concatenate([outside[:, : grid.below], sampled[axis], outside[:, grid.below :]], axis=1)
         scale = np.repeat(rho[axis][:, None], steps.shape[1], axis=1)
-        if axis == "L":
-            scale = np.where(grid.edged(grid.lowest, grid.highest), np.hypot(rho[axis], edge)[:, None], scale)
+        if axis in edge:
+            wider = np.hypot(rho[axis], edge[axis])[:, None]
+            scale = np.where(grid.edged(grid.lowest, grid.highest), wider, scale)
         rates = jnp.exp(log_rates(grid.lowest, jnp.asarray(steps), jnp.asarray(scale * np.sqrt(grid.step))))
         found[axis] = path_of(grid.to_record(), grid.lowest, rates)
-    return Drift(N=found.get("N"), D=found.get("D"), L=found["L"])
+    gap = GapDrift(**{axis: found[axis] for axis in GapDrift._fields}) if "R" in found else None
+    return Drift(N=found.get("N"), D=found.get("D"), L=found["L"], gap=gap)

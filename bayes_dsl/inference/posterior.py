@@ -24,7 +24,7 @@ from bayes_dsl.inference.identification import unidentified
 from bayes_dsl.inference.intervals import interval
 from bayes_dsl.inference.joint import Joint
 from bayes_dsl.inference.misfit import BARE_LAW, DRIFT
-from bayes_dsl.inference.paths import Drift, paths
+from bayes_dsl.inference.paths import Drift, edges_of, paths
 from bayes_dsl.inference.posterior_file import read_tree, write_tree
 from bayes_dsl.inference.priors import Prior
 from bayes_dsl.laws.base import Law
@@ -251,7 +251,7 @@ class Posterior:
             return paths(
                 self.grids,
                 rho={axis: self.draws(f"drift_{axis}") for axis in self.grids},
-                edge=self.draws("drift_edge"),
+                edge={axis: self.draws(name) for axis, name in edges_of(self.grids).items()},
                 sampled={axis: self._flat("unconstrained_posterior", f"steps_{axis}") for axis in self.grids},
                 drawn={axis: self._flat("misfit", f"beyond_{axis}") for axis in self.grids},
             )

@@ -12,10 +12,10 @@ import numpyro.distributions as dist
 
 from bayes_dsl.inference.coordinates import coordinates_of
 from bayes_dsl.inference.joint import joint_log_density
-from bayes_dsl.inference.misfit import EDGE, expected_log_loss
+from bayes_dsl.inference.misfit import expected_log_loss
 from bayes_dsl.inference.noise import token_scale, total_scale
 from bayes_dsl.inference.observations import Structure
-from bayes_dsl.inference.paths import Drift, at_runs
+from bayes_dsl.inference.paths import Drift, at_runs, edges_of
 
 Tree = Mapping[str, Any]
 
@@ -115,7 +115,7 @@ def _law(structure: Structure, data: Tree) -> dict[str, jax.Array]:
 def _log_mean(structure: Structure, data: Tree, parameters: Mapping[str, jax.Array]) -> jax.Array:
     """ln(expected loss) of the runs, role after role."""
     parts = []
-    drift = _drift(structure, data) if structure.drifts else None
+    drifts = _drifts(structure, data) if structure.drifts else {}
     for role in structure.roles:
         inputs = dict(data["inputs"][role])
         if role == "distilled" and structure.blurred_teachers:
@@ -123,12 +123,12 @@ def _log_mean(structure: Structure, data: Tree, parameters: Mapping[str, jax.Arr
                 z = numpyro.sample("z_teacher_loss", dist.Normal(0.0, 1.0))
             blur = data["teacher_blur"]
             inputs["L_T"] = inputs["L_T"] * jnp.exp(blur["relative_se"] * _of_rows(blur, z))
-        parts.append(expected_log_loss(structure.law, role, parameters, inputs, drift))
+        parts.append(expected_log_loss(structure.law, role, parameters, inputs, drifts.get(role)))
     return jnp.concatenate(parts)
 
 
-def _drift(structure: Structure, data: Tree) -> Drift:
-    """The paths of the misfit over the runs: a scale and innovations for each axis."""
+def _drifts(structure: Structure, data: Tree) -> dict[str, Drift]:
+    """The paths of the misfit over the runs of each role: a scale and innovations for each axis."""
     rho, steps = {}, {}
     for axis, first, last in structure.drifts:
         rho[axis] = numpyro.deterministic(
@@ -136,9 +136,14 @@ def _drift(structure: Structure, data: Tree) -> Drift:
         )
         with numpyro.plate(f"knot_{axis}", last - first):
             steps[axis] = numpyro.sample(f"steps_{axis}", dist.Normal(0.0, 1.0))
-    edge = numpyro.deterministic("drift_edge", jnp.exp(_sample(structure, data, EDGE)))
     firsts = {axis: first for axis, first, _ in structure.drifts}
-    return at_runs(firsts, data["drift"], rho=rho, edge=edge, steps=steps)
+    edges = edges_of(firsts)
+    sampled = {
+        name: numpyro.deterministic(name, jnp.exp(_sample(structure, data, f"log_{name}")))
+        for name in dict.fromkeys(edges.values())
+    }
+    edge = {axis: sampled[name] for axis, name in edges.items()}
+    return at_runs(firsts, data["drift"], rho=rho, edge=edge, steps=steps, roles=structure.roles)
 
 
 def _scales(structure: Structure, data: Tree) -> jax.Array:

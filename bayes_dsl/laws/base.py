@@ -6,7 +6,7 @@ import keyword
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,22 @@ from bayes_dsl.errors import Fault, InputError
 Support = Literal["positive", "real"]
 Values = Mapping[str, jax.Array]
 LogLoss = Callable[[Values, Values], jax.Array]
+
+
+class GapInputs(NamedTuple):
+    """What the gap between a student and its teacher depends on, in natural logarithms.
+
+    The student's parameters and tokens, its teacher's loss in nats per token, and that loss over the one the student
+    would reach without a teacher.
+    """
+
+    log_params: jax.Array
+    log_tokens: jax.Array
+    log_teacher_loss: jax.Array
+    log_ratio: jax.Array
+
+
+LogGap = Callable[[Values, GapInputs], jax.Array]
 
 ROLES = ("supervised", "distilled")
 """How a run can have been trained, as the run table says it."""
@@ -51,12 +67,14 @@ class Role:
     """What a law says about the runs of one role.
 
     `log_loss(parameters, inputs)` is a pure JAX function of two dicts, the inputs named as in `inputs`;
-    it returns ln(loss in nats per token) and broadcasts over every array it is given.
+    it returns ln(loss in nats per token) and broadcasts over every array it is given. `log_gap(parameters,
+    inputs)` is, for distilled runs whose loss is their teacher's and a gap, ln(gap / (nats per token)).
     """
 
     name: str
     inputs: tuple[str, ...]
     log_loss: LogLoss
+    log_gap: LogGap | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from bayes_dsl.laws.base import Law, Parameter, Role, Values
+from bayes_dsl.laws.base import GapInputs, Law, Parameter, Role, Values
 from bayes_dsl.laws.logarithms import log_sum, softplus
 from bayes_dsl.laws.supervised import (
     ALPHA,
@@ -72,36 +72,47 @@ F_1 = Parameter(
 )
 
 
-def log_gap(parameters: Values, inputs: Values) -> jax.Array:
+def gap_inputs(parameters: Values, inputs: Values) -> GapInputs:
+    """What the gap depends on, by the law alone: L~ is the supervised law at (N_S, D_S)."""
+    log_L_T = jnp.log(inputs["L_T"])
+    student = {"N": inputs["N_S"], "D": inputs["D_S"]}
+    return GapInputs(
+        log_params=jnp.log(inputs["N_S"]),
+        log_tokens=jnp.log(inputs["D_S"]),
+        log_teacher_loss=log_L_T,
+        log_ratio=log_L_T - supervised_log_loss(parameters, student),
+    )
+
+
+def log_gap(parameters: Values, at: GapInputs) -> jax.Array:
     """ln(L_S - L_T): how far the student stays above its teacher, in logarithms of nats per token.
 
     L_S - L_T = L_T^-c_0 (1 + (L_T / (L~ d_1))^(1/f_1))^(-c_1 f_1) (A'/N_S^alpha' + B'/D_S^beta')^gamma',
     L~ being the supervised law at (N_S, D_S): Eq. 8 of arXiv 2502.08606 with the primes of Eq. 46. Taken
     apart from L_T, because the sum has lost the small gaps to rounding (in float32 already at 1e-7 L_T).
     """
-    log_L_T = jnp.log(inputs["L_T"])
-    student = {"N": inputs["N_S"], "D": inputs["D_S"]}
-    log_ratio = log_L_T - supervised_log_loss(parameters, student) - jnp.log(parameters["d_1"])
-    transition = parameters["c_1"] * parameters["f_1"] * softplus(log_ratio / parameters["f_1"])
-    return log_gap_without_transition(parameters, inputs) - transition
+    depth = (at.log_ratio - jnp.log(parameters["d_1"])) / parameters["f_1"]
+    transition = parameters["c_1"] * parameters["f_1"] * softplus(depth)
+    return log_gap_without_transition(parameters, at) - transition
 
 
-def log_gap_without_transition(parameters: Values, inputs: Values) -> jax.Array:
+def log_gap_without_transition(parameters: Values, at: GapInputs) -> jax.Array:
     """ln of the gap of a student that its teacher does not outgrow: L_T^-c_0 (A'/N_S^alpha' + B'/D_S^beta')^gamma'."""
     inner = inner_log_sum(
         jnp.log(parameters["A_prime"]),
         parameters["alpha_prime"],
-        jnp.log(inputs["N_S"]),
+        at.log_params,
         jnp.log(parameters["B_prime"]),
         parameters["beta_prime"],
-        jnp.log(inputs["D_S"]),
+        at.log_tokens,
     )
-    return parameters["gamma_prime"] * inner - parameters["c_0"] * jnp.log(inputs["L_T"])
+    return parameters["gamma_prime"] * inner - parameters["c_0"] * at.log_teacher_loss
 
 
 def distilled_log_loss(parameters: Values, inputs: Values) -> jax.Array:
     """ln L_S with L_S = L_T + gap (Eq. 8 of arXiv 2502.08606); see `log_gap`."""
-    return log_sum(jnp.log(inputs["L_T"]), log_gap(parameters, inputs))
+    at = gap_inputs(parameters, inputs)
+    return log_sum(at.log_teacher_loss, log_gap(parameters, at))
 
 
 DISTILLATION = Law(
@@ -112,7 +123,7 @@ DISTILLATION = Law(
     ),
     roles=(
         Role(name="supervised", inputs=SIZE_AND_TOKENS, log_loss=supervised_log_loss),
-        Role(name="distilled", inputs=("N_S", "D_S", "L_T"), log_loss=distilled_log_loss),
+        Role(name="distilled", inputs=("N_S", "D_S", "L_T"), log_loss=distilled_log_loss, log_gap=log_gap),
     ),
     source="Eqs 1 and 8 of Busbridge et al., Distillation Scaling Laws, arXiv 2502.08606",
     limits=(

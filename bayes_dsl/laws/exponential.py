@@ -7,10 +7,9 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from bayes_dsl.laws.base import Law, Parameter, Role, Values
-from bayes_dsl.laws.distillation import DISTILLATION, log_gap_without_transition
+from bayes_dsl.laws.base import GapInputs, Law, Parameter, Role, Values
+from bayes_dsl.laws.distillation import DISTILLATION, gap_inputs, log_gap_without_transition
 from bayes_dsl.laws.logarithms import log_sum
-from bayes_dsl.laws.supervised import supervised_log_loss
 
 R_0 = Parameter(
     name="r_0",
@@ -30,17 +29,20 @@ S = Parameter(
 DEEPEST = 80.0
 
 
+def exponential_log_gap(parameters: Values, at: GapInputs) -> jax.Array:
+    """ln of the gap in the exponential limit; see `exponential_log_loss`."""
+    depth = parameters["s"] * (at.log_ratio - jnp.log(parameters["r_0"]))
+    return log_gap_without_transition(parameters, at) - jnp.exp(jnp.minimum(depth, DEEPEST))
+
+
 def exponential_log_loss(parameters: Values, inputs: Values) -> jax.Array:
     """ln L_S with L_S = L_T + L_T^-c_0 exp(-(L_T / (L~ r_0))^s) (A'/N_S^alpha' + B'/D_S^beta')^gamma'.
 
     The distillation law as eta = 1 / (c_1 f_1) falls to 0 at fixed s = 1 / f_1 and r_0 = d_1 eta^(1/s), L~ being the
     supervised law at (N_S, D_S).
     """
-    log_L_T = jnp.log(inputs["L_T"])
-    student = {"N": inputs["N_S"], "D": inputs["D_S"]}
-    log_ratio = log_L_T - supervised_log_loss(parameters, student) - jnp.log(parameters["r_0"])
-    transition = jnp.exp(jnp.minimum(parameters["s"] * log_ratio, DEEPEST))
-    return log_sum(log_L_T, log_gap_without_transition(parameters, inputs) - transition)
+    at = gap_inputs(parameters, inputs)
+    return log_sum(at.log_teacher_loss, exponential_log_gap(parameters, at))
 
 
 def limit_of(parameters: Mapping[str, float]) -> dict[str, float]:
@@ -57,7 +59,12 @@ EXPONENTIAL = Law(
     parameters=(*_SHARED, R_0, S),
     roles=(
         DISTILLATION.role("supervised"),
-        Role(name="distilled", inputs=("N_S", "D_S", "L_T"), log_loss=exponential_log_loss),
+        Role(
+            name="distilled",
+            inputs=("N_S", "D_S", "L_T"),
+            log_loss=exponential_log_loss,
+            log_gap=exponential_log_gap,
+        ),
     ),
     source="Eqs 1 and 8 of Busbridge et al., arXiv 2502.08606, with c_1 f_1 to infinity (our restriction)",
     limits=(*DISTILLATION.limits, "c_1 f_1 to infinity: the distillation law falls to this one"),

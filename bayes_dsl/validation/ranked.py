@@ -11,7 +11,7 @@ import numpy as np
 
 from bayes_dsl.inference.misfit import expected_log_loss
 from bayes_dsl.inference.observations import Observations
-from bayes_dsl.inference.paths import beyond, paths
+from bayes_dsl.inference.paths import beyond, edges_of, paths
 from bayes_dsl.inference.sampler import Sampled
 from bayes_dsl.laws.base import Law
 from bayes_dsl.validation.worlds import SIZES, TEACHER_LOSSES, TOKENS_PER_PARAM, Arrays
@@ -69,7 +69,7 @@ def _drift(observations: Observations, parameters: Arrays, sites: Arrays, part: 
     found = paths(
         grids,
         rho={axis: _filled(parameters[f"drift_{axis}"][part]) for axis in grids},
-        edge=_filled(parameters["drift_edge"][part]),
+        edge={axis: _filled(parameters[name][part]) for axis, name in edges_of(grids).items()},
         sampled={axis: _filled(sites[f"steps_{axis}"][part]) for axis in grids},
         drawn={axis: _filled(drawn[axis][0, part]) for axis in grids},
     )

@@ -216,7 +216,9 @@ def sampled_anew(posterior: Posterior, alternative: Alternative) -> Posterior | 
     misfit = None
     if posterior.misfit != BARE_LAW:
         # Its densities come with the prior; its paths reach as far as they did.
-        misfit = Misfit(reach=max(grid.reach for grid in posterior.grids.values()))
+        misfit = Misfit(
+            reach=max(grid.reach for grid in posterior.grids.values()), students="R" in posterior.grids
+        )
     try:
         return fit(
             posterior.table,

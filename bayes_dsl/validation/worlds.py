@@ -21,7 +21,7 @@ from numpyro import handlers
 from bayes_dsl.errors import Fault, InputError
 from bayes_dsl.inference.coordinates import coordinates_of
 from bayes_dsl.inference.design import Design, PlannedRun, supervised_grid
-from bayes_dsl.inference.misfit import Misfit, with_misfit
+from bayes_dsl.inference.misfit import Misfit, drifts_gap, with_misfit
 from bayes_dsl.inference.observations import Observations, Structure, observe
 from bayes_dsl.inference.priors import Density, Prior, default_prior
 from bayes_dsl.inference.program import program
@@ -117,7 +117,7 @@ def study_of(law_name: str, *, misfit: bool = False) -> Study:
     table = simulate(law, {name: known[name] for name in law.names}, design, noise=Noise(), seed=0)
     prior = default_prior(law, typical_loss=TYPICAL_LOSS)
     drift = Misfit() if misfit else None
-    prior = prior if drift is None else with_misfit(prior, drift)
+    prior = prior if drift is None else with_misfit(prior, drift, gap=drifts_gap(drift, law, table.used))
     return Study(observations=observe(table, law=law, prior=prior, misfit=drift), prior=prior)
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from bayes_dsl.inference.misfit import DRIFT, Misfit, grids_of
-from bayes_dsl.inference.paths import beyond
+from bayes_dsl.inference.paths import beyond, edges_of
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.laws.published import published
 from bayes_dsl.laws.registry import law
@@ -21,7 +21,7 @@ from tests.inference.by_hand import supervised_loss
 from tests.posteriors import CHAINS, DRAWS, posterior_around
 
 TRUTH = published("busbridge_corrected").parameters
-MISFIT = Misfit()
+MISFIT = Misfit(students=True)
 SPAN = {"low": float(np.log(2e9)), "center": float(np.log(2e10)), "high": float(np.log(2e11))}
 
 
@@ -97,7 +97,7 @@ def drifting(posterior: Posterior, *, seed: int = 0, rho: float = 0.1, misfit: M
     tree["misfit"] = xr.DataTree(xr.Dataset(far))
     records = {axis: grid.to_record() for axis, grid in grids.items()}
     tree.attrs.update(misfit=DRIFT, misfit_grids=json.dumps(records))
-    scales = {f"drift_{axis}": rho for axis in (*grids, "edge")}
+    scales = dict.fromkeys([*(f"drift_{axis}" for axis in grids), *edges_of(grids).values()], rho)
     return with_draws(replace(posterior, tree=tree), **scales)
 
 

@@ -24,10 +24,14 @@ def test_the_share_grows_beyond_the_runs_and_adds_up() -> None:
     assert misfit_share(bare, **AT) is None
 
 
-def test_a_teacher_whose_loss_is_known_leaves_the_misfit_no_share() -> None:
+def test_the_misfit_has_more_of_a_student_whose_teacher_is_known_by_its_size_alone() -> None:
     posterior = drifting(made("distillation"))
     by_loss = misfit_share(posterior, student_params=1e9, student_tokens=2e10, teacher_loss=2.0)
-    assert by_loss is not None and by_loss.tolist() == [0.0]
+    assert by_loss is not None
     far = {"teacher_params": 4e10, "teacher_tokens": 2e12}
     by_size = misfit_share(posterior, student_params=1e9, student_tokens=2e10, **far)
     assert by_size is not None and by_size[0] > 0.1
+    # Where no student was seen, paths of students do not enter.
+    alone = drifting(made("distillation", roles=("supervised",)))
+    known = misfit_share(alone, student_params=1e9, student_tokens=2e10, teacher_loss=2.0)
+    assert known is not None and known.tolist() == [0.0]

@@ -46,14 +46,18 @@ def supervised_loss(p: Floats, N: Any, D: Any) -> Any:
 
 
 def distilled_loss(p: Floats, N: Any, D: Any, L_T: Any) -> Any:
-    """L_T + L_T^-c_0 (1 + (L_T / (L~ d_1))^(1/f_1))^(-c_1 f_1) (A'/N^alpha' + B'/D^beta')^gamma', or its limit."""
-    ratio = L_T / supervised_loss(p, N, D)
+    """L_T + gap, L~ being the supervised loss of the student."""
+    return L_T + gap_by_hand(p, N, D, L_T, L_T / supervised_loss(p, N, D))
+
+
+def gap_by_hand(p: Floats, N: Any, D: Any, L_T: Any, ratio: Any) -> Any:
+    """L_T^-c_0 (1 + (ratio / d_1)^(1/f_1))^(-c_1 f_1) (A'/N^alpha' + B'/D^beta')^gamma', or its limit."""
     if "f_1" in p:
         transition = np.exp(-p["c_1"] * p["f_1"] * np.log1p((ratio / p["d_1"]) ** (1 / p["f_1"])))
     else:
         transition = np.exp(-((ratio / p["r_0"]) ** p["s"]))
     terms = p["A_prime"] / N ** p["alpha_prime"] + p["B_prime"] / D ** p["beta_prime"]
-    return L_T + L_T ** -p["c_0"] * transition * terms ** p["gamma_prime"]
+    return L_T ** -p["c_0"] * transition * terms ** p["gamma_prime"]
 
 
 def parameters_by_hand(z: Floats, center: Floats) -> dict[str, Any]:
@@ -187,16 +191,21 @@ def log_density_by_hand(
 
 
 def _log_expected(row: Row, p: Floats, z: Floats, drift: DriftByHand | None, wrong: str) -> Any:
-    if row["role"] == "supervised":
-        if drift is None:
-            return np.log(supervised_loss(p, row["params"], row["tokens"]))
+    alone = supervised_loss(p, row["params"], row["tokens"])
+    if drift is not None:
         N, D = (np.exp(drift(axis, math.log(row[n]))) for axis, n in (("N", "params"), ("D", "tokens")))
-        return drift("L", np.log(supervised_loss(p, N, D)))
+        alone = np.exp(drift("L", np.log(supervised_loss(p, N, D))))
+    if row["role"] == "supervised":
+        return np.log(alone)
     L_T = row["teacher_loss"]
     if "blurred" in row and wrong != "no teacher blur":
         level, error = row["blurred"]
         L_T = L_T * np.exp(error / row["teacher_loss"] * z["z_teacher_loss"][:, level])
-    return np.log(distilled_loss(p, row["params"], row["tokens"], L_T))
+    if drift is None or "R" not in drift.grids or wrong == "students follow the law":
+        return np.log(distilled_loss(p, row["params"], row["tokens"], L_T))
+    N, D = (np.exp(drift(axis, math.log(row[n]))) for axis, n in (("N_S", "params"), ("D_S", "tokens")))
+    ratio = np.exp(drift("R", np.log(L_T / alone)))
+    return np.log(L_T + gap_by_hand(p, N, D, np.exp(drift("L_T", np.log(L_T))), ratio))
 
 
 def _scale(row: Row, z: Floats, middle: float, wrong: str) -> Any:

@@ -48,14 +48,19 @@ class DriftByHand:
     """The paths of all points; `wrong` plants a mistake."""
 
     def __init__(self, grids: Mapping[str, Grid], z: Mapping[str, np.ndarray], wrong: str = "") -> None:
-        edge = 0.0 if wrong == "no edge" else np.exp(z["log_drift_edge"])
+        edges = {"L": "", "N_S": "_student", "D_S": "_student", "L_T": "_teacher"}
+        edge = {
+            axis: 0.0 if wrong == f"no edge{name}" else np.exp(z[f"log_drift_edge{name}"])
+            for axis, name in edges.items()
+            if axis in grids
+        }
         self.grids = grids
         self.c = {
             axis: slopes_at_knots(
                 grid,
                 -z[f"steps_{axis}"] if wrong == f"sign of the path in {axis}" else z[f"steps_{axis}"],
                 np.exp(z[f"log_drift_{axis}"]),
-                edge if axis == "L" else 0.0,
+                edge.get(axis, 0.0),
             )
             for axis, grid in grids.items()
         }

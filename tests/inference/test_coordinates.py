@@ -13,7 +13,7 @@ import pytest
 from bayes_dsl.inference.coordinates import CENTER_NAMES, coordinates_of
 from bayes_dsl.inference.priors import default_prior
 from bayes_dsl.laws.base import Law, Parameter, Role
-from bayes_dsl.laws.distillation import log_gap
+from bayes_dsl.laws.distillation import gap_inputs, log_gap
 from bayes_dsl.laws.registry import law, registered
 from tests.inference.by_hand import parameters_by_hand, truth
 
@@ -111,7 +111,8 @@ def test_distilled_coordinates_are_the_gap_and_its_slopes_at_the_centre() -> Non
 
     def gap(log_N: Any, log_D: Any, log_L_T: Any) -> Any:
         inputs = {"N_S": jnp.exp(log_N), "D_S": jnp.exp(log_D), "L_T": jnp.exp(log_L_T)}
-        return log_gap({n: jnp.asarray(v) for n, v in p.items()}, inputs)
+        values = {n: jnp.asarray(v) for n, v in p.items()}
+        return log_gap(values, gap_inputs(values, inputs))
 
     at = tuple(CENTER[n] for n in ("log_N_S", "log_D_S", "log_L_T"))
     with jax.enable_x64(True):
@@ -161,7 +162,7 @@ def test_small_and_large_eta_stay_finite(eta: float) -> None:
     def gap(z: Any) -> Any:
         p = coordinates_of(law("distillation")).to_parameters(z, CENTER)
         inputs = {"N_S": jnp.asarray(2e8), "D_S": jnp.asarray(4e9), "L_T": jnp.asarray(3.0)}
-        return log_gap(p, inputs) + p["r_0"] + p["c_0"]
+        return log_gap(p, gap_inputs(p, inputs)) + p["r_0"] + p["c_0"]
 
     with jax.enable_x64(True):
         value, slopes = jax.value_and_grad(gap)({n: jnp.asarray(v, float) for n, v in z.items()})

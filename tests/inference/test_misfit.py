@@ -90,7 +90,7 @@ def worlds(name: str) -> tuple[Drift, Any]:
     drawn = {axis: rng.standard_normal((300, grid.below + grid.above)) for axis, grid in grids.items()}
     rho = {axis: np.exp(rng.normal(np.log(0.2), 1.0, 300)) for axis in grids}
     with jax.enable_x64(True):
-        drift = paths(grids, rho=rho, edge=np.full(300, 0.3), sampled=sampled, drawn=drawn)
+        drift = paths(grids, rho=rho, edge={"L": np.full(300, 0.3)}, sampled=sampled, drawn=drawn)
         drift = jax.tree.map(lambda array: array[:, None] if array.ndim else array, drift)
         asked = jax.jit(lambda x, drift: expected_log_loss(known, "supervised", p, x, drift))
 
@@ -136,7 +136,9 @@ def test_no_scale_is_the_bare_law() -> None:
     none = {axis: np.zeros((1, grid.sampled)) for axis, grid in grids.items()}
     far = {axis: np.zeros((1, grid.below + grid.above)) for axis, grid in grids.items()}
     with jax.enable_x64(True):
-        drift = paths(grids, rho=dict.fromkeys(grids, np.ones(1)), edge=np.ones(1), sampled=none, drawn=far)
+        drift = paths(
+            grids, rho=dict.fromkeys(grids, np.ones(1)), edge={"L": np.ones(1)}, sampled=none, drawn=far
+        )
         found = expected_log_loss(known, "supervised", p, {"N": N, "D": D[0]}, drift)
         np.testing.assert_allclose(found, np.log(supervised_loss(p, N, D[0])), rtol=1e-12)
 

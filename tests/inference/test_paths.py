@@ -145,7 +145,7 @@ def test_whole_paths_say_of_the_runs_what_the_program_said(name: str) -> None:
         drift = paths(
             grids,
             rho={axis: np.exp(z[f"log_drift_{axis}"]) for axis in grids},
-            edge=np.exp(z["log_drift_edge"]),
+            edge={"L": np.exp(z["log_drift_edge"])},
             sampled={axis: z[f"steps_{axis}"] for axis in grids},
             drawn={a: rng.standard_normal((POINTS, g.below + g.above)) for a, g in grids.items()},
         )

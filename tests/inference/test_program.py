@@ -31,12 +31,14 @@ from tests.inference.by_hand import (
 POINTS = 1000
 TAILED = Density(name="log_sigma", loc=-4.5, scale=0.7, family="student_t", df=4.0, reason="heavy tails")
 CASES = ["supervised", "chinchilla", "distillation", "supervised, rich", "distillation, rich"]
-CASES += ["chinchilla, misfit", "distillation, misfit, rich"]
+CASES += ["chinchilla, misfit", "distillation, misfit, rich", "exponential, misfit"]
 MISTAKES = (
     *("sign of group", "sign of replicate", "sign of teacher", "sign of student", "sign of evaluation"),
     *("no sd of lone levels", "no loss_se", "no teacher blur", "sign of the noise slope"),
 )
 DRIFT_MISTAKES = ("no edge", "sign of the path in N", "sign of the path in D", "sign of the path in L")
+DRIFT_MISTAKES += ("no edge_student", "no edge_teacher", "students follow the law")
+DRIFT_MISTAKES += tuple(f"sign of the path in {axis}" for axis in ("N_S", "D_S", "L_T", "R"))
 
 
 class Case:
@@ -47,8 +49,10 @@ class Case:
         rich = name.endswith("rich")
         self.rows: list[Row] = rich_rows(self.law.name) if rich else plain_rows(self.law.name)
         self.prior: Prior = default_prior(self.law, typical_loss=2.5).replace(TAILED)
-        misfit = Misfit() if "misfit" in name else None
-        self.prior = with_misfit(self.prior, misfit) if misfit else self.prior
+        misfit = Misfit(students=True) if "misfit" in name else None
+        self.prior = (
+            with_misfit(self.prior, misfit, gap=self.law.explains("distilled")) if misfit else self.prior
+        )
         self.observations: Observations = observe(
             table_of(self.rows), law=self.law, prior=self.prior, misfit=misfit
         )
