@@ -7,9 +7,6 @@ import numpy as np
 from bayes_dsl.inference.drift import LN10, Grid, grid_over
 from bayes_dsl.runs.table import RunTable
 
-GAP_AXES = ("N_S", "D_S", "L_T", "R")
-"""The logarithms that a misfit warps in the gap: the student's size, its tokens, its teacher's loss, that over L~."""
-
 ROLE = "distilled"
 # What a decade is to size and tokens, this is to ln(loss): about half of what the teachers of a study span.
 TAU = 0.25
@@ -36,7 +33,7 @@ def students_alone(used: RunTable) -> np.ndarray:
 
 
 def gap_logs(used: RunTable) -> dict[str, np.ndarray]:
-    """The logarithms of a table's distilled runs, by axis, (run,); that of "R" is what L~ about will be."""
+    """What a misfit warps in the gap, by axis, (run,): ln N_S, ln D_S, ln L_T, and about ln(L_T / L~) ("R")."""
     mask = used.values("role") == ROLE
     log_L_T = np.log(used.values("teacher_loss")[mask])
     return {

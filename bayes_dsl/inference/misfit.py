@@ -43,7 +43,7 @@ DRIFT = "drift"
 AXES = ("N", "D", "L")
 """The logarithms that a misfit warps: size, tokens, and the law's own loss."""
 
-EDGE = "log_drift_edge"
+EDGE = f"log_{EDGES['L']}"
 FREE = ("L", "L_T", "R")
 """Axes on which the runs move with the draw."""
 
@@ -68,7 +68,7 @@ class Misfit:
     size and of its tokens, `teacher` and `ratio` those of ln L_T and ln(L_T / L~), in a quarter of ln(loss);
     `student_edge` and `teacher_edge` are added beyond the largest student and the strongest teacher. `doubt` is the
     standard deviation of each one's logarithm. Paths reach `reach` decades of size and of tokens beyond the data.
-    Without `students` distilled runs follow the law at their teacher's loss.
+    Without `students`, or where the law has no gap, distilled runs follow the law at their teacher's loss.
     """
 
     size: float = 0.03

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,9 +12,11 @@ import numpy as np
 import pytest
 from numpyro import handlers
 
+from bayes_dsl.errors import NotConverged
+from bayes_dsl.forecast.expected import expected_loss
 from bayes_dsl.inference.coordinates import coordinates_of
+from bayes_dsl.inference.fit import fit
 from bayes_dsl.inference.gap_grids import (
-    GAP_AXES,
     TAU,
     gap_grids,
     gap_logs,
@@ -22,9 +25,11 @@ from bayes_dsl.inference.gap_grids import (
 )
 from bayes_dsl.inference.misfit import Misfit, drifts_gap, expected_log_loss, grids_of, with_misfit
 from bayes_dsl.inference.observations import Observations, observe
-from bayes_dsl.inference.paths import Drift, edges_of, paths
+from bayes_dsl.inference.paths import Drift, GapDrift, edges_of, paths
+from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.inference.priors import Prior, default_prior
 from bayes_dsl.inference.program import program
+from bayes_dsl.inference.settings import Settings
 from bayes_dsl.laws.registry import law
 from tests.inference.by_hand import distilled_loss, plain_rows, supervised_loss, table_of, truth
 
@@ -62,7 +67,7 @@ def loss_of(name: str, drift: Drift | None, N: Any, D: Any, L_T: Any) -> np.ndar
 def test_knots_lie_over_students_teachers_and_what_students_would_reach_alone() -> None:
     used = table_of(plain_rows("distillation")).used
     logs, grids = gap_logs(used), gap_grids(used, reach=4.0)
-    assert tuple(grids) == GAP_AXES
+    assert tuple(grids) == GapDrift._fields
     for axis, grid in grids.items():
         t = (logs[axis] - grid.origin) / grid.unit
         assert grid.low == pytest.approx(min(t.min(), 0)) and grid.high == pytest.approx(max(t.max(), 0))
@@ -177,3 +182,20 @@ def mean_of_program(structure: Any, data: Any, z: dict[str, jax.Array]) -> jax.A
     trace = handlers.trace(handlers.substitute(program, data=z)).get_trace(structure, data)
     mean: jax.Array = trace["log_loss"]["fn"].loc
     return mean
+
+
+def test_students_drift_from_fit_to_file_and_forecast(tmp_path: Path) -> None:
+    short = Settings(chains=2, warmup=500, draws=250, most_draws=250, max_tree_depth=6, retry=False)
+    try:
+        posterior = fit(table_of(plain_rows("distillation")), misfit=ASKED, settings=short, seed=0)
+    except NotConverged as error:  # so few draws are no posterior to rely on
+        posterior = error.posterior
+    assert {"drift_N_S", "drift_D_S", "drift_L_T", "drift_R"} <= set(posterior.tree["posterior"].data_vars)
+    asked = {"student_params": 2e9, "student_tokens": 1e11, "teacher_loss": 2.0}
+    moved = expected_loss(posterior, **asked).loss
+    assert (
+        np.all(moved > 2.0) and np.ptp(np.log(moved / expected_loss(posterior.bare(), **asked).loss)) > 1e-4
+    )
+    posterior.save(tmp_path / "posterior.nc")
+    again = Posterior.load(tmp_path / "posterior.nc")
+    np.testing.assert_array_equal(expected_loss(again, **asked).loss, moved)
