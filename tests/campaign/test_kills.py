@@ -1,6 +1,8 @@
 """kill -9 at random moments: nothing is lost, and what comes out in the end is the same to the last byte."""
 
 import random
+from functools import partial
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pytest
@@ -22,7 +24,7 @@ def kill_at_random(folder: Path, function: str, seed: int, most: int) -> int:
             while driver.is_alive() and kills < most:
                 if dice.random() < 0.8:  # the others meet workers that are only starting
                     before = steps(folder)
-                    until(lambda: not driver.is_alive() or steps(folder) != before)  # noqa: B023
+                    until(partial(stepped, driver, folder, before))
                 driver.join(dice.uniform(0.0, 0.15))
                 kills += kill_one(driver.pid, dice)
                 assert damaged(folder) == []
@@ -31,6 +33,11 @@ def kill_at_random(folder: Path, function: str, seed: int, most: int) -> int:
             driver.kill()
             driver.join()
     return kills
+
+
+def stepped(driver: ForkServerProcess, folder: Path, before: tuple[int, int]) -> bool:
+    """Whether the work has taken a step since, or will take no more."""
+    return not driver.is_alive() or steps(folder) != before
 
 
 def steps(folder: Path) -> tuple[int, int]:
