@@ -166,7 +166,7 @@ def summary(records: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "inside": counts,
         "pooled": pooled,
         "divergences": divergences,
-        "sampled_again": sum(record["target_accept"] == CAREFUL for record in records),
+        "sampled_again": sum(record["target_accept"] in CAREFUL for record in records),
         "gates_passed": sum(not record["problems"] for record in records),
         "worst_rhat": max(record["rhat"] for record in records),
         "least_bulk_ess": min(record["bulk_ess"] for record in records),

@@ -1,7 +1,7 @@
 """Simulated supervised worlds for back-tests: the law, and six worlds that leave it a little.
 
-Fixed here before any table of the record was sampled. Every table has coefficients of its own, 48 runs at six budgets of compute, and one
-held-out run at 8 to 16 times the largest budget. All worlds share
+Fixed here before any table of the record was sampled. Every table has coefficients of its own, 48 runs at six budgets
+of compute, and one held-out run at 8 to 16 times the largest budget. All worlds share
 
     ln L = ln(E + m e^l),   l = gamma ln(w e^{-(a / gamma) x} + (1 - w) e^{-(b / gamma) y}),
 

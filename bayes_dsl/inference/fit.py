@@ -104,16 +104,18 @@ def fit(
             prior, densities=with_misfit(prior, misfit, gap=drifts_gap(misfit, law, table.used)).densities
         )
     observations = observe(table, law=law, prior=prior, misfit=misfit)
-    posterior = _sampled(table, observations, prior, settings, seed, progress)
-    diverged = posterior.diagnostics.divergences
-    if diverged and settings.retry and settings.target_accept < CAREFUL:
-        note = (
-            f"sampled with target_accept {CAREFUL:g}: at {settings.target_accept:g}, {diverged} of "
-            f"{posterior.diagnostics.draws:,} draws diverged"
-        )
-        again = replace(settings, target_accept=CAREFUL)
-        posterior = _sampled(table, observations, prior, again, seed, progress)
-        posterior.tree.attrs["notes"] = json.dumps([*posterior.notes, note])
+    posterior, again = _sampled(table, observations, prior, settings, seed, progress), []
+    for careful in CAREFUL if settings.retry else ():
+        diverged = posterior.diagnostics.divergences
+        if diverged and settings.target_accept < careful:
+            again.append(
+                f"sampled with target_accept {careful:g}: at {settings.target_accept:g}, {diverged} of "
+                f"{posterior.diagnostics.draws:,} draws diverged"
+            )
+            settings = replace(settings, target_accept=careful)
+            posterior = _sampled(table, observations, prior, settings, seed, progress)
+    if again:
+        posterior.tree.attrs["notes"] = json.dumps([*posterior.notes, *again])
     if without:
         posterior.tree.attrs["notes"] = json.dumps([*posterior.notes, *without])
     if cost_model is not None:

@@ -31,6 +31,8 @@ Sites = dict[str, np.ndarray]
 LEAST_ANCHORED = 0.9
 # A plausible low scale of an effect lies this many standard errors of its logarithm below the middle one.
 SCALE_DOUBT = 3.0
+# A start may lie so many nats a coordinate above the mode's potential; draws lie about half a nat above it.
+STEEPEST = 10.0
 # Sites of standard normals, which start at 0.
 LATENT_SITES = ("z_", "steps_")
 # Sites that scale noise, effects or paths: the mode search moves them by their marginal posterior.
@@ -169,6 +171,18 @@ def _gradients_of(compiled: Compiled, data: Any) -> Gradients:
     return gradients
 
 
+def nearby_start(gradients: Gradients, mode: Mode, z: np.ndarray) -> np.ndarray:
+    """A chain's start in the mode's frame, (size,): `z`, halved until a chain can come back from there.
+
+    Where a posterior is far narrower than the curvature at its mode says, a draw of the normal approximation can lie
+    where the loss is no number, or so steep that no step size serves both there and near the mode.
+    """
+    halved = z * 0.5 ** np.arange(2 * z.size + 1)[:, None]
+    values, slopes = gradients(mode.position + halved @ mode.whiten.T)
+    fine = np.isfinite(slopes).all(axis=1) & (values - mode.potential <= STEEPEST * z.size)
+    return np.asarray(halved[int(np.argmax(fine))] if fine.any() else np.zeros_like(z))
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Frame:
     """An origin and a scale: positions are `center + whiten @ z`."""
@@ -198,6 +212,8 @@ class _Chains:
 
         def early(chain: int) -> np.ndarray:
             z = np.random.default_rng((seed, chain)).standard_normal(len(mode.position))
+            with jax.enable_x64(True):
+                z = nearby_start(_gradients_of(self.compiled, self.data), mode, z)
             state = self._started(first, z, (seed, chain, 0))
             return self._advanced(first, state, half)[1]["position"][-BLOCK:]
 

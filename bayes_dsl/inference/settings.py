@@ -8,8 +8,8 @@ from bayes_dsl.errors import Fault, InputError
 
 # Iterations of one chain that one compiled call makes.
 BLOCK = 250
-CAREFUL = 0.99
-"""Target acceptance of the second attempt, after draws diverged in the first."""
+CAREFUL = (0.99, 0.998)
+"""Target acceptance of the attempts that follow one in which draws diverged."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,7 @@ class Settings:
 
     Where R-hat or the effective sample sizes fall short and nothing else is wrong, every chain goes on by
     `draws` more, up to `most_draws` (0: four times `draws`); with `most_draws = draws` the length is fixed.
-    Where draws diverge, the posterior is sampled once more with smaller steps (`CAREFUL`), unless `retry` is off.
+    Where draws diverge, the posterior is sampled again with smaller steps (`CAREFUL`), unless `retry` is off.
     """
 
     chains: int = 4

@@ -48,7 +48,7 @@ class Calibration:
 
     `positions` has an array (replication,) a ranked quantity; `effective` (replication,) the least bulk effective
     sample size among the coordinates, `divergences` (replication,) draws that diverged; `again` counts replications
-    sampled once more with smaller steps, as `fit` does after a divergence, `refused` prior draws that no law could
+    sampled again with smaller steps, as `fit` does after a divergence, `refused` prior draws that no law could
     have made, `dropped` posterior draws of that kind; `fingerprint` names what was sampled.
     """
 
@@ -78,7 +78,7 @@ class Calibration:
             f"{self.replications:,} replications; {self.refused:,} draws of the prior were no law and were replaced",
             f"least effective draws of a coordinate: median {np.median(self.effective):.0f}, smallest "
             f"{self.effective.min():.0f}; below {ENOUGH:.0f} in {short} replications (kept, ranked among fewer draws)",
-            f"sampled once more with smaller steps: {self.again}; then still with a divergence: {diverged} "
+            f"sampled again with smaller steps: {self.again}; then still with a divergence: {diverged} "
             f"({diverged / self.replications:.1%})",
         )
 
@@ -189,11 +189,11 @@ def make(
 
 
 def replication(
-    study: Study, how: Settings, *, seed: tuple[int, int], wrong: str = "", second: bool = True
+    study: Study, how: Settings, *, seed: tuple[int, int], wrong: str = "", retry: bool = True
 ) -> dict[str, Any]:
     """One world, its posterior, and where its truth stands among the draws.
 
-    `second`: whether draws that diverge are sampled once more with smaller steps, as `fit` does.
+    `retry`: whether draws that diverge are sampled again with smaller steps, as `fit` does.
     """
     rng = np.random.default_rng(seed)
     world = draw_world(study, rng)
@@ -201,11 +201,12 @@ def replication(
     believed = _planted(study, world, wrong, rng)
     # The paths of truth and draws beyond the data come from streams of their own.
     truth_stream, draw_stream, chain_seed = (int(n) for n in rng.integers(2**31, size=3))
-    sampled = sample(believed, settings=how, seed=chain_seed, enough=_enough)
-    again = second and bool(sampled.stats["diverging"].any())
-    if again:
-        careful = replace(how, target_accept=CAREFUL)
-        sampled = sample(believed, settings=careful, seed=chain_seed, enough=_enough)
+    sampled, again = sample(believed, settings=how, seed=chain_seed, enough=_enough), 0
+    for careful in CAREFUL if retry else ():
+        if sampled.stats["diverging"].any():
+            again += 1
+            how = replace(how, target_accept=careful)
+            sampled = sample(believed, settings=how, seed=chain_seed, enough=_enough)
     draws = ranked(believed, sampled, seed=draw_stream)
     truth = ranked_truth(observations, world.parameters, world.sites, seed=truth_stream)
     truth["log_likelihood"] = np.asarray(_log_likelihood(believed, world))
@@ -220,7 +221,7 @@ def replication(
         "positions": positions,
         "effective": round(least, 1),
         "divergences": int(sampled.stats["diverging"].sum()),
-        "again": again,
+        "again": again > 0,
         "refused": world.refused,
         "dropped": int(np.sum(~possible)),
     }

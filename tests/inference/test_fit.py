@@ -100,19 +100,23 @@ def test_diagnostics_are_those_of_the_draws_and_not_of_a_shorter_length(small_ta
 
 
 def test_draws_that_diverge_are_drawn_again_with_smaller_steps(small_table, monkeypatch):
-    attempts: list[float] = []
+    attempts, spoilt = [], 1
     honest = fitting._diagnosed
 
     def diverging(observations, sampled):
         found = honest(observations, sampled)
         attempts.append(found.rhat)
-        return replace(found, divergences=3) if len(attempts) == 1 else found
+        return replace(found, divergences=3) if len(attempts) <= spoilt else found
 
     monkeypatch.setattr(fitting, "_diagnosed", diverging)
     settings = Settings(chains=2, warmup=500, draws=500)
     posterior = fit(small_table, law=CHINCHILLA, settings=settings, seed=5, misfit=None)
-    assert posterior.healthy and posterior.settings["target_accept"] == CAREFUL
+    assert posterior.healthy and posterior.settings["target_accept"] in CAREFUL
     assert posterior.notes[-1] == "sampled with target_accept 0.99: at 0.95, 3 of 1,000 draws diverged"
+    attempts, spoilt = [], 2
+    posterior = fit(small_table, law=CHINCHILLA, settings=settings, seed=5, misfit=None)
+    assert posterior.settings["target_accept"] == CAREFUL[-1] and len(attempts) == 3
+    assert posterior.notes[-1] == "sampled with target_accept 0.998: at 0.99, 3 of 1,000 draws diverged"
     attempts.clear()
     with pytest.raises(NotConverged, match="divergences = 3"):
         fit(small_table, law=CHINCHILLA, settings=replace(settings, retry=False), seed=5, misfit=None)

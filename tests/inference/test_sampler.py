@@ -9,9 +9,10 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from bayes_dsl.inference import sampler
+from bayes_dsl.inference.mode import Mode
 from bayes_dsl.inference.observations import observe
 from bayes_dsl.inference.priors import default_prior
-from bayes_dsl.inference.sampler import sample
+from bayes_dsl.inference.sampler import nearby_start, sample
 from bayes_dsl.inference.settings import BLOCK, Settings
 from bayes_dsl.laws.supervised import CHINCHILLA
 from bayes_dsl.validation.worlds import draw_world, study_of
@@ -124,6 +125,38 @@ def test_the_first_draws_frame_makes_them_round():
     np.testing.assert_allclose(np.cov(z), np.eye(4), atol=0.02)
     few = sampler._frame_of(before, positions[:6])
     assert np.linalg.cond(few.whiten) < np.linalg.cond(np.linalg.cholesky(np.cov(positions[:6].T)))
+
+
+def test_a_start_comes_nearer_until_a_chain_can_come_back_from_it() -> None:
+    mode = Mode(
+        position=np.array([1.0, -2.0]),
+        whiten=np.diag([3.0, 0.5]),
+        curvature=np.ones(2),
+        potential=5.0,
+        converged=True,
+    )
+
+    def steep(positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        away = positions[:, 0] - 1.0
+        values = np.where(np.abs(away) > 4.0, np.nan, 5.0 + 10.0 * away**2)
+        return values, np.stack([20.0 * away * np.where(np.isnan(values), np.nan, 1.0), 0.0 * away], axis=1)
+
+    # 6 from the mode it is no number, 3 from it too steep (90 > 2 x 10), 1.5 will not do either (22.5), 0.75 will.
+    assert np.array_equal(nearby_start(steep, mode, np.array([2.0, 1.0])), [0.25, 0.125])
+    near = np.array([0.4, 5.0])
+    assert np.array_equal(nearby_start(steep, mode, near), near)
+    nowhere = nearby_start(lambda x: (np.full(len(x), np.inf), x), mode, near)
+    assert np.array_equal(nowhere, np.zeros(2))
+
+
+def test_no_chain_is_lost_where_the_posterior_is_far_narrower_than_at_its_mode() -> None:
+    """A world of a steep gap, found in calibration: one of its chains began where the loss is no number."""
+    study = study_of("distillation")
+    world = draw_world(study, np.random.default_rng((20261124, 40)))
+    settings = Settings(chains=2, warmup=500, draws=250, most_draws=250, max_tree_depth=5)
+    found = sample(study.observed(world.log_loss), settings=settings, seed=23875125)
+    assert np.isfinite(found.log_likelihood).all()
+    assert not found.stats["diverging"].all(axis=1).any()
 
 
 def test_a_misfit_that_could_explain_every_row_does_not_take_the_noise_away() -> None:

@@ -47,9 +47,9 @@ def test_a_replication_is_the_same_each_time_and_finds_planted_faults(study: Stu
         *("sigma", "nu", "log_likelihood", "target_loss", "best_params"),
     }
     assert all(0 < value < 1 for value in first["positions"].values())
-    wrong = [replication(study, HOW, seed=(0, n), wrong="prior", second=False) for n in range(4)]
+    wrong = [replication(study, HOW, seed=(0, n), wrong="prior", retry=False) for n in range(4)]
     assert np.mean([one["positions"]["sigma"] for one in wrong]) < 0.2
-    shuffled = [replication(study, HOW, seed=(0, n), wrong="shuffled", second=False) for n in range(4)]
+    shuffled = [replication(study, HOW, seed=(0, n), wrong="shuffled", retry=False) for n in range(4)]
     assert np.mean([one["positions"]["log_likelihood"] for one in shuffled]) < 0.1
 
 
