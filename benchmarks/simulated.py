@@ -9,9 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bayes_dsl.inference.misfit import Misfit
+from bayes_dsl.inference.settings import Settings
 from bayes_dsl.runs.table import RunTable
 
 Floats = NDArray[np.float64]
+Warp = Callable[[Floats], Floats]
+LN10 = float(np.log(10.0))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,8 @@ class Study:
     """Worlds of one law: `simulated(world, number, seed=...)` makes a table, `tables` counts those of each world.
 
     `methods` are the misfits under test, None being the bare law; `apart` the kinds of targets that are reported
-    apart; `floor` the least coverage that is asked of each world with misfit, and `seconds` a table's cost.
+    apart; `floor` the least coverage that is asked of each world with misfit, `off` and `on` what it is to be in the
+    right law's, `wider` and `worse` the price there in width and CRPS; `seconds` is a table's cost.
     """
 
     law: str
@@ -54,4 +58,25 @@ class Study:
     wider: float
     worse: float
     seconds: float
+    sampler: Settings
     apart: tuple[str, ...] = ()
+
+
+def signed(rng: np.random.Generator, low: float, high: float) -> float:
+    """A number between low and high, or its negative."""
+    return float(rng.choice([-1.0, 1.0]) * rng.uniform(low, high))
+
+
+def wandering(rng: np.random.Generator, scale: float, *, unit: float = LN10) -> Warp:
+    """x -> the integral of 1 + scale B(x / unit), B a Brownian motion from 0 both ways: an exponent that wanders.
+
+    Without the positivity, and without the knots, of the package's own paths; eight units each way.
+    """
+    step = 0.01
+    knots = np.arange(-8.0, 8.0 + step / 2, step)
+    middle = len(knots) // 2
+    walk = np.cumsum(scale * np.sqrt(step) * rng.standard_normal(len(knots)))
+    slope = 1.0 + walk - walk[middle]
+    climbed = np.concatenate([[0.0], np.cumsum(0.5 * (slope[1:] + slope[:-1]) * step)])
+    climbed -= climbed[middle]
+    return lambda x: unit * np.interp(x / unit, knots, climbed)

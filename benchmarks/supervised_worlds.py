@@ -17,10 +17,10 @@ import numpy as np
 import pandas as pd
 
 from bayes_dsl.inference.misfit import Misfit
+from bayes_dsl.inference.settings import Settings
 from bayes_dsl.runs.table import RunTable
-from benchmarks.simulated import Floats, Simulated, Study, Target
+from benchmarks.simulated import LN10, Floats, Simulated, Study, Target, Warp, signed, wandering
 
-LN10 = float(np.log(10.0))
 BUDGETS = tuple(float(flops) for flops in np.geomspace(3e17, 1e20, 6))
 TOKENS_PER_PARAM = tuple(float(ratio) for ratio in np.geomspace(3.0, 300.0, 8))
 BEYOND = (8.0, 16.0)
@@ -31,8 +31,6 @@ SMALLEST_PARAMS, SMALLEST_TOKENS = 1e6, 1e7
 SWAPPED = 3
 # Half a decade below the largest budget.
 BEND_BELOW = 0.5
-
-Warp = Callable[[Floats], Floats]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,10 +78,6 @@ class World:
     swapped: int = 0
 
 
-def _signed(rng: np.random.Generator, low: float, high: float) -> float:
-    return float(rng.choice([-1.0, 1.0]) * rng.uniform(low, high))
-
-
 def _right(rng: np.random.Generator) -> World:
     return World()
 
@@ -104,24 +98,12 @@ def _form(rng: np.random.Generator) -> World:
 
 def _drift(rng: np.random.Generator) -> World:
     """Exponents wander by 5 to 10 % in a decade, from the middle on."""
-
-    def wandering(scale: float) -> Warp:
-        step = 0.01
-        knots = np.arange(-4.0, 4.0 + step / 2, step)
-        walk = rng.standard_normal(len(knots)) * scale * np.sqrt(step)
-        walk = np.cumsum(walk)
-        middle = len(knots) // 2
-        slope = 1.0 + walk - walk[middle]
-        climbed = np.concatenate([[0.0], np.cumsum(0.5 * (slope[1:] + slope[:-1]) * step)])
-        climbed -= climbed[middle]
-        return lambda x: LN10 * np.interp(x / LN10, knots, climbed)
-
-    return World(size=wandering(rng.uniform(0.05, 0.10)), tokens=wandering(rng.uniform(0.05, 0.10)))
+    return World(size=wandering(rng, rng.uniform(0.05, 0.10)), tokens=wandering(rng, rng.uniform(0.05, 0.10)))
 
 
 def _interaction(rng: np.random.Generator) -> World:
     """The exponent of tokens is 5 to 10 % larger or smaller for each decade of size."""
-    return World(interaction=_signed(rng, 0.05, 0.10))
+    return World(interaction=signed(rng, 0.05, 0.10))
 
 
 def _heavy(rng: np.random.Generator) -> World:
@@ -134,7 +116,7 @@ def _mislabelled(rng: np.random.Generator) -> World:
 
 def _bend(rng: np.random.Generator) -> World:
     """All exponents change by 7 to 25 % half a decade below the largest budget."""
-    return World(bend=_signed(rng, 0.07, 0.25))
+    return World(bend=signed(rng, 0.07, 0.25))
 
 
 WORLDS: Mapping[str, Callable[[np.random.Generator], World]] = {
@@ -207,5 +189,6 @@ STUDY = Study(
     on=(0.88, 0.99),
     wider=1.6,
     worse=1.15,
+    sampler=Settings(chains=2, warmup=500, draws=500, most_draws=2000),
     seconds=4.0,
 )

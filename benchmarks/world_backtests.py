@@ -31,14 +31,16 @@ from bayes_dsl.inference.settings import Settings
 from bayes_dsl.validation.backtest import log_crps
 from bayes_dsl.validation.calibration import fingerprint
 from bayes_dsl.validation.worlds import study_of
-from benchmarks import ledger, supervised_worlds
+from benchmarks import distillation_worlds, ledger, supervised_worlds
 from benchmarks.simulated import Floats, Study, Target
 from benchmarks.world_scores import COLUMNS, by_world, ledger_row
 
 CACHE = ledger.ROOT / "benchmarks" / "cache" / "worlds"
 RESULTS = ledger.ROOT / "benchmarks" / "results" / "worlds"
-STUDIES: Mapping[str, Study] = {"supervised": supervised_worlds.STUDY}
-SETTINGS = Settings(chains=2, warmup=500, draws=500, most_draws=2000)
+STUDIES: Mapping[str, Study] = {
+    "supervised": supervised_worlds.STUDY,
+    "distillation": distillation_worlds.STUDY,
+}
 SEED = 20261130
 PROB = 0.9
 BATCH = 5
@@ -46,9 +48,7 @@ BATCH = 5
 
 def program_of(study: Study) -> str:
     """What is sampled, by the numbers it gives: a record of another program is not gone on with."""
-    return " ".join(
-        fingerprint(study_of(study.law, misfit=misfit is not None))[:16] for misfit in study.methods.values()
-    )
+    return " ".join(fingerprint(study_of(study.law, misfit=misfit))[:16] for misfit in study.methods.values())
 
 
 def make(
@@ -121,7 +121,7 @@ def campaign_of(name: str, worlds: Sequence[str], *, tables: int | None = None) 
                 payload = {"world": world, "first": first, "count": len(numbers)}
                 label = f"{world.replace(' ', '-')}-{first:03d}"
                 units.append(Unit(name=label, payload=payload, cost=study.seconds * len(numbers)))
-    settings = {"study": name, "seed": SEED, "sampler": asdict(SETTINGS), "program": program}
+    settings = {"study": name, "seed": SEED, "sampler": asdict(study.sampler), "program": program}
     return Campaign(
         folder=CACHE / name, work="benchmarks.world_backtests:make", units=tuple(units), settings=settings
     )
@@ -151,7 +151,7 @@ def record(name: str, made: Campaign, *, partial: bool) -> None:
         told = {
             "program": program,
             "seed": SEED,
-            "sampler": asdict(SETTINGS),
+            "sampler": asdict(STUDIES[name].sampler),
             "columns": list(COLUMNS),
             "asked": STUDIES[name].tables[world],
         }

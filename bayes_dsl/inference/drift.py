@@ -74,6 +74,14 @@ class Grid:
         low, high = ((t * self.unit + self.origin) for t in (self.low - self.reach, self.high + self.reach))
         return float(np.exp(min(low, high))), float(np.exp(max(low, high)))
 
+    def numbers(self, first: int, last: int) -> dict[str, Any]:
+        """What `log_rates` and `path_of` read of a path whose knots are first..last, as arrays."""
+        return {
+            **{"origin": self.origin, "unit": self.unit, "step": self.step, "lowest": first},
+            "sums": sums(first, last - first),
+            "starts": self.step * starts(first, last - first),
+        }
+
     def to_record(self) -> dict[str, float]:
         return asdict(self)
 
@@ -94,33 +102,38 @@ def grid_over(
     spare: int,
     reach: float,
     also: np.ndarray | None = None,
+    filled: bool = False,
 ) -> Grid:
     """Knots over the data's logarithms, with `spare` more at each end, and on to `reach` decades beyond.
 
-    `also` are logarithms that are no data of the path's own, where the program evaluates it nevertheless.
+    `also` are logarithms that are no data of the path's own, where the program evaluates it nevertheless. `filled`:
+    as many knots are sampled where fewer than `cells` would do, so that most tables share one compiled sampler.
     """
     t = (np.asarray(logs, dtype=np.float64) - origin) / unit
     low, high = min(float(t.min()), 0.0), max(float(t.max()), 0.0)
     step = max(least_step, (high - low) / cells)
     others = t if also is None else (np.asarray(also, dtype=np.float64) - origin) / unit
     least, most = min(low, float(others.min())), max(high, float(others.max()))
+    first, last = round(least / step) - 1 - spare, round(most / step) + 1 + spare
+    last = max(last, first + cells + 2 * (1 + spare)) if filled else last
     return Grid(
         origin=origin,
         unit=unit,
         step=step,
         low=low,
         high=high,
-        first=round(least / step) - 1 - spare,
-        last=round(most / step) + 1 + spare,
+        first=first,
+        last=last,
         lowest=round((least - reach) / step) - 1 - spare,
-        highest=round((most + reach) / step) + 1 + spare,
+        highest=max(last, round((most + reach) / step) + 1 + spare),
         reach=reach,
     )
 
 
-def log_rates(first: int, innovations: jax.Array, scales: jax.Array) -> jax.Array:
-    """ln c_k of knots first.. from innovations (..., knots - 1), one for each knot but 0, and their scales."""
-    return (innovations * scales) @ sums(first, innovations.shape[-1]).T
+def log_rates(numbers: Mapping[str, Any], innovations: jax.Array, scales: jax.Array) -> jax.Array:
+    """ln c_k of all knots from innovations (..., knots - 1), one for each knot but 0, and their scales."""
+    logs: jax.Array = (innovations * scales) @ numbers["sums"].T
+    return logs
 
 
 def sums(first: int, steps: int) -> np.ndarray:
@@ -129,6 +142,19 @@ def sums(first: int, steps: int) -> np.ndarray:
     crossed = knots[knots != 0]
     outward = np.sign(knots)[:, None] == np.sign(crossed)
     return np.asarray(outward & (np.abs(crossed) <= np.abs(knots)[:, None]), dtype=np.float64)
+
+
+def starts(first: int, steps: int) -> np.ndarray:
+    """What each knot's c adds to the path, in steps, where the cells begin, half a step before each inner knot.
+
+    (knot, knot - 2), knots being first..first + steps.
+    """
+    cells = steps - 1
+    whole = sum(np.eye(cells + 2, cells, -i) * share for i, share in enumerate((1 / 6, 4 / 6, 1 / 6)))
+    climbed = whole @ np.tri(cells, k=-1).T
+    at_zero = climbed[:, -first - 1].copy()
+    at_zero[-first - 1 : -first + 2] += np.array([0.875, 2.0, 0.125]) / 6.0
+    return np.asarray(climbed - at_zero[:, None])
 
 
 def risen(v: np.ndarray) -> np.ndarray:
@@ -273,19 +299,7 @@ def _multiplied(tables: tuple[jax.Array, ...], cell: jax.Array) -> tuple[jax.Arr
     return tuple(jnp.stack(tables) @ member)
 
 
-def path_of(numbers: Mapping[str, Any], lowest: int, rates: jax.Array) -> Path:
-    """The path with these slopes at the knots from `lowest` on, (..., knot); `numbers` are origin, unit and step."""
-    step = jnp.asarray(numbers["step"])
-    whole = (rates[..., :-2] + 4.0 * rates[..., 1:-1] + rates[..., 2:]) / 6.0
-    zero = -lowest
-    before, here, after = rates[..., zero - 1], rates[..., zero], rates[..., zero + 1]
-    half = (0.875 * before + 2.0 * here + 0.125 * after) / 6.0
-    climbed = whole @ np.tri(whole.shape[-1], k=-1).T
-    return Path(
-        origin=jnp.asarray(numbers["origin"]),
-        unit=jnp.asarray(numbers["unit"]),
-        step=step,
-        lowest=jnp.asarray(lowest),
-        rates=rates,
-        climbed=step * (climbed - (climbed[..., zero - 1] + half)[..., None]),
-    )
+def path_of(numbers: Mapping[str, Any], rates: jax.Array) -> Path:
+    """The path with these slopes at its knots, (..., knot); `numbers` are those of its grid."""
+    places = {name: jnp.asarray(numbers[name]) for name in ("origin", "unit", "step", "lowest")}
+    return Path(**places, rates=rates, climbed=rates @ numbers["starts"])

@@ -58,5 +58,6 @@ def gap_grids(used: RunTable, *, reach: float) -> dict[str, Grid]:
             cells=MOST_LOSS_CELLS if by_loss else MOST_CELLS,
             spare=1 if by_loss else 0,
             reach=reach,
+            filled=True,
         )
     return grids

@@ -269,7 +269,7 @@ def numbers_of(grids: Mapping[str, Grid], used: RunTable) -> dict[str, dict[str,
             places[axis][DISTILLED] = students[f"{axis}_S"]
             places[f"{axis}_S"] = {DISTILLED: students[f"{axis}_S"]}
     for axis, grid in grids.items():
-        numbers[axis] = {"origin": grid.origin, "unit": grid.unit, "step": grid.step}
+        numbers[axis] = grid.numbers(grid.first, grid.last)
         if axis in EDGES:
             numbers[axis]["edged"] = grid.edged(grid.first, grid.last).astype(np.float64)
         if axis not in FREE:

@@ -35,7 +35,7 @@ class Structure:
     """What is sampled, apart from every number: hashable, so that a compiled sampler serves tables of one shape.
 
     `effects` are (name, number of levels that at least two rows share); `drifts` the axes of a misfit, each with
-    its first and last sampled knot; `carried` the coordinates of one joint prior, and its family.
+    the number of its sampled innovations; `carried` the coordinates of one joint prior, and its family.
     """
 
     law: Law
@@ -46,7 +46,7 @@ class Structure:
     sloped: tuple[str, ...]
     prior_names: tuple[str, ...]
     families: tuple[str, ...]
-    drifts: tuple[tuple[str, int, int], ...] = ()
+    drifts: tuple[tuple[str, int], ...] = ()
     carried: tuple[tuple[str, ...], JointFamily] = NOTHING_CARRIED
 
     @property
@@ -64,11 +64,9 @@ class Structure:
                 sites.append((f"noise_slope{suffix}", ()))
         sites.append(("log_nu_minus_1", ()))
         sites += [(f"log_sd_{name}", ()) for name, _ in self.effects]
-        sites += [(f"log_drift_{axis}", ()) for axis, _, _ in self.drifts]
-        sites += [
-            (f"log_{edge}", ()) for edge in dict.fromkeys(edges_of(a for a, _, _ in self.drifts).values())
-        ]
-        sites += [(f"steps_{axis}", (last - first,)) for axis, first, last in self.drifts]
+        sites += [(f"log_drift_{axis}", ()) for axis, _ in self.drifts]
+        sites += [(f"log_{edge}", ()) for edge in dict.fromkeys(edges_of(a for a, _ in self.drifts).values())]
+        sites += [(f"steps_{axis}", (count,)) for axis, count in self.drifts]
         sites += [(f"z_{name}", (levels,)) for name, levels in self.effects if levels]
         if self.blurred_teachers:
             sites.append(("z_teacher_loss", (self.blurred_teachers,)))
@@ -129,7 +127,7 @@ def observe(table: RunTable, *, law: Law, prior: Prior, misfit: Misfit | None = 
         sloped=sloped,
         prior_names=prior.names,
         families=tuple(density.family for density in prior.densities),
-        drifts=tuple((axis, grid.first, grid.last) for axis, grid in grids.items()),
+        drifts=tuple((axis, grid.sampled) for axis, grid in grids.items()),
         carried=NOTHING_CARRIED if prior.joint is None else (prior.joint.names, prior.joint.family),
     )
     loss, loss_se = used.values("loss")[order], used.values("loss_se")[order]

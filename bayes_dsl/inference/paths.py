@@ -43,7 +43,6 @@ class Drift(NamedTuple):
 
 
 def at_runs(
-    firsts: Mapping[str, int],
     numbers: Mapping[str, Any],
     *,
     rho: Mapping[str, Any],
@@ -53,24 +52,25 @@ def at_runs(
 ) -> dict[str, Drift]:
     """The paths of one draw as the program evaluates them at the runs of each role.
 
-    `firsts` are the first sampled knots by axis, `numbers` those of `numbers_of`, `rho` the scales, `edge` what is
-    added to them beyond the data's best end, by axis, `steps` the innovations (knot,).
+    `numbers` are those of `numbers_of`, by axis, `rho` the scales, `edge` what is added to them beyond the data's
+    best end, `steps` the innovations (knot,).
     """
     rates = {}
-    for axis, first in firsts.items():
+    for axis, innovations in steps.items():
         scale = rho[axis]
         if axis in edge:
             scale = jnp.sqrt(scale**2 + numbers[axis]["edged"] * edge[axis] ** 2)
-        rates[axis] = jnp.exp(log_rates(first, steps[axis], scale * jnp.sqrt(numbers[axis]["step"])))
+        scales = scale * jnp.sqrt(numbers[axis]["step"])
+        rates[axis] = jnp.exp(log_rates(numbers[axis], innovations, scales))
 
     def fixed(axis: str, role: str) -> AtRuns:
         return AtRuns(numbers[axis]["origin"], numbers[axis]["climbs"][role], rates[axis])
 
     def free(axis: str) -> AtMany:
-        return AtMany(path_of(numbers[axis], firsts[axis], rates[axis]))
+        return AtMany(path_of(numbers[axis], rates[axis]))
 
     gap = None
-    if "R" in firsts:
+    if "R" in rates:
         students = {axis: fixed(axis, "distilled") for axis in ("N_S", "D_S")}
         gap = GapDrift(**students, L_T=free("L_T"), R=free("R"))
     loss, found = free("L"), {}
@@ -78,7 +78,7 @@ def at_runs(
         sizes = {
             axis: fixed(axis, role)
             for axis in ("N", "D")
-            if axis in firsts and role in numbers[axis]["climbs"]
+            if axis in rates and role in numbers[axis]["climbs"]
         }
         found[role] = Drift(N=sizes.get("N"), D=sizes.get("D"), L=loss, gap=gap)
     return found
@@ -125,7 +125,8 @@ def paths(
         if axis in edge:
             wider = np.hypot(rho[axis], edge[axis])[:, None]
             scale = np.where(grid.edged(grid.lowest, grid.highest), wider, scale)
-        rates = jnp.exp(log_rates(grid.lowest, jnp.asarray(steps), jnp.asarray(scale * np.sqrt(grid.step))))
-        found[axis] = path_of(grid.to_record(), grid.lowest, rates)
+        numbers = grid.numbers(grid.lowest, grid.highest)
+        rates = jnp.exp(log_rates(numbers, jnp.asarray(steps), jnp.asarray(scale * np.sqrt(grid.step))))
+        found[axis] = path_of(numbers, rates)
     gap = GapDrift(**{axis: found[axis] for axis in GapDrift._fields}) if "R" in found else None
     return Drift(N=found.get("N"), D=found.get("D"), L=found["L"], gap=gap)

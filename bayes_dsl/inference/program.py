@@ -130,20 +130,19 @@ def _log_mean(structure: Structure, data: Tree, parameters: Mapping[str, jax.Arr
 def _drifts(structure: Structure, data: Tree) -> dict[str, Drift]:
     """The paths of the misfit over the runs of each role: a scale and innovations for each axis."""
     rho, steps = {}, {}
-    for axis, first, last in structure.drifts:
+    for axis, count in structure.drifts:
         rho[axis] = numpyro.deterministic(
             f"drift_{axis}", jnp.exp(_sample(structure, data, f"log_drift_{axis}"))
         )
-        with numpyro.plate(f"knot_{axis}", last - first):
+        with numpyro.plate(f"knot_{axis}", count):
             steps[axis] = numpyro.sample(f"steps_{axis}", dist.Normal(0.0, 1.0))
-    firsts = {axis: first for axis, first, _ in structure.drifts}
-    edges = edges_of(firsts)
+    edges = edges_of(rho)
     sampled = {
         name: numpyro.deterministic(name, jnp.exp(_sample(structure, data, f"log_{name}")))
         for name in dict.fromkeys(edges.values())
     }
     edge = {axis: sampled[name] for axis, name in edges.items()}
-    return at_runs(firsts, data["drift"], rho=rho, edge=edge, steps=steps, roles=structure.roles)
+    return at_runs(data["drift"], rho=rho, edge=edge, steps=steps, roles=structure.roles)
 
 
 def _scales(structure: Structure, data: Tree) -> jax.Array:

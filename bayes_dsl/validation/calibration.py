@@ -22,6 +22,7 @@ from numpyro.infer.util import log_density
 from scipy import stats
 
 from bayes_dsl.campaign import Campaign, Status, Unit, results, run
+from bayes_dsl.inference.misfit import Misfit
 from bayes_dsl.inference.observations import Observations, Structure
 from bayes_dsl.inference.program import program
 from bayes_dsl.inference.sampler import Sampled, sample
@@ -135,7 +136,7 @@ def campaign_of(
         "wrong": wrong,
         "seed": seed,
         "sampler": asdict(settings_of(law, misfit=misfit)),
-        "program": fingerprint(study_of(law, misfit=misfit)),
+        "program": fingerprint(study_of(law, misfit=Misfit() if misfit else None)),
     }
     return Campaign(folder=folder, work=f"{__name__}:make", units=units, settings=settings)
 
@@ -179,7 +180,7 @@ def make(
 ) -> dict[str, Any]:
     """A unit of the campaign: some replications, each from a seed of its own."""
     law, misfit = str(settings["law"]), bool(settings["misfit"])
-    study, how = study_of(law, misfit=misfit), settings_of(law, misfit=misfit)
+    study, how = study_of(law, misfit=Misfit() if misfit else None), settings_of(law, misfit=misfit)
     first = int(payload["first"])
     made = [
         replication(study, how, seed=(int(settings["seed"]), number), wrong=str(settings["wrong"]))

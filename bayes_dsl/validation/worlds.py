@@ -94,7 +94,7 @@ class World:
     refused: int
 
 
-def study_of(law_name: str, *, misfit: bool = False) -> Study:
+def study_of(law_name: str, *, misfit: Misfit | None = None) -> Study:
     """The study that a law is calibrated on.
 
     24 supervised runs (six sizes at four ratios of tokens to parameters); for the distillation law also 30
@@ -116,9 +116,9 @@ def study_of(law_name: str, *, misfit: bool = False) -> Study:
     known = limit_of(known) if law == EXPONENTIAL else known
     table = simulate(law, {name: known[name] for name in law.names}, design, noise=Noise(), seed=0)
     prior = default_prior(law, typical_loss=TYPICAL_LOSS)
-    drift = Misfit() if misfit else None
-    prior = prior if drift is None else with_misfit(prior, drift, gap=drifts_gap(drift, law, table.used))
-    return Study(observations=observe(table, law=law, prior=prior, misfit=drift), prior=prior)
+    if misfit is not None:
+        prior = with_misfit(prior, misfit, gap=drifts_gap(misfit, law, table.used))
+    return Study(observations=observe(table, law=law, prior=prior, misfit=misfit), prior=prior)
 
 
 def _repeated(runs: Iterable[PlannedRun]) -> Iterator[PlannedRun]:

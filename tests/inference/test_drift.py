@@ -45,7 +45,7 @@ def compiled(grid: Grid) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
     """The path with slopes (..., knot) at values (...), the value and its first two derivatives."""
 
     def one(rates: jax.Array, u: jax.Array) -> tuple[jax.Array, ...]:
-        path = path_of(grid.to_record(), grid.lowest, rates)
+        path = path_of(grid.numbers(grid.lowest, grid.highest), rates)
         slope = jax.grad(path)
         return path(u), slope(u), jax.grad(slope)(u)
 
@@ -77,11 +77,13 @@ def test_three_forms_of_a_path_are_the_spline_that_scipy_integrates(grid: Grid, 
     with jax.enable_x64(True):
         v = np.random.default_rng(seed).standard_normal(grid.highest - grid.lowest)
         scales = np.full(len(v), 0.3 * np.sqrt(grid.step))
-        log_c = np.asarray(log_rates(grid.lowest, jnp.asarray(v), jnp.asarray(scales)))
+        log_c = np.asarray(
+            log_rates(grid.numbers(grid.lowest, grid.highest), jnp.asarray(v), jnp.asarray(scales))
+        )
         np.testing.assert_allclose(log_c, wandering(grid, seed, 0.3), atol=1e-13)
         rates, u = np.exp(log_c), inside(grid)
         wanted = by_scipy(grid, rates, u)
-        path = path_of(grid.to_record(), grid.lowest, jnp.asarray(rates))
+        path = path_of(grid.numbers(grid.lowest, grid.highest), jnp.asarray(rates))
         np.testing.assert_allclose(path(jnp.asarray(u)), wanted, rtol=1e-12)
         np.testing.assert_allclose(AtMany(path)(jnp.asarray(u)), wanted, rtol=1e-12)
         added = grid.unit * climbs((u - grid.origin) / grid.unit, grid.lowest, len(rates), grid.step)
@@ -120,11 +122,13 @@ def test_paths_of_many_draws_broadcast_and_no_innovation_is_the_identity() -> No
     rates = np.exp(np.stack([wandering(GRID, seed, 0.2) for seed in range(3)]))
     u = np.linspace(5.0, 35.0, 7)
     with jax.enable_x64(True):
-        many = np.asarray(path_of(GRID.to_record(), GRID.lowest, jnp.asarray(rates[:, None]))(jnp.asarray(u)))
+        many = np.asarray(
+            path_of(GRID.numbers(GRID.lowest, GRID.highest), jnp.asarray(rates[:, None]))(jnp.asarray(u))
+        )
         for i in range(3):
-            one = path_of(GRID.to_record(), GRID.lowest, jnp.asarray(rates[i]))
+            one = path_of(GRID.numbers(GRID.lowest, GRID.highest), jnp.asarray(rates[i]))
             assert many[i].tolist() == np.asarray(one(jnp.asarray(u))).tolist()
-        flat = path_of(GRID.to_record(), GRID.lowest, jnp.ones(len(rates[0])))
+        flat = path_of(GRID.numbers(GRID.lowest, GRID.highest), jnp.ones(len(rates[0])))
         np.testing.assert_allclose(flat(jnp.asarray(u)), u, rtol=1e-13)
 
 
@@ -176,7 +180,7 @@ def test_a_path_is_inverted_and_its_slope_known_everywhere(grid: Grid, rho: floa
     t = np.linspace(grid.lowest * grid.step - 3.0, grid.highest * grid.step + 3.0, 501)
     with jax.enable_x64(True):
         rates = jnp.exp(jnp.asarray(np.stack([wandering(grid, seed, rho) for seed in range(20)])))
-        path = path_of(grid.to_record(), grid.lowest, rates)
+        path = path_of(grid.numbers(grid.lowest, grid.highest), rates)
         u = jnp.broadcast_to((grid.origin + grid.unit * t)[:, None], (501, 20))
         value, slope = jax.jvp(path, (u,), (jnp.ones_like(u),))
         back, rise = jax.jvp(path.inverse, (value,), (jnp.ones_like(value),))

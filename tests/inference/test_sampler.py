@@ -9,6 +9,7 @@ import pytest
 from threadpoolctl import threadpool_info
 
 from bayes_dsl.inference import sampler
+from bayes_dsl.inference.misfit import Misfit
 from bayes_dsl.inference.mode import Mode
 from bayes_dsl.inference.observations import observe
 from bayes_dsl.inference.priors import default_prior
@@ -161,7 +162,7 @@ def test_no_chain_is_lost_where_the_posterior_is_far_narrower_than_at_its_mode()
 
 def test_a_misfit_that_could_explain_every_row_does_not_take_the_noise_away() -> None:
     # 24 rows, more steps of the paths than that: at the joint mode of all coordinates the noise would vanish.
-    study = study_of("supervised", misfit=True)
+    study = study_of("supervised", misfit=Misfit())
     world = draw_world(study, np.random.default_rng((20261124, 5)))
     observations = study.observed(world.log_loss)
     assert sum(int(np.prod(shape)) for _, shape in observations.structure.sites) > 30

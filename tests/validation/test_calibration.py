@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from bayes_dsl.campaign import Campaign
+from bayes_dsl.inference.misfit import Misfit
 from bayes_dsl.inference.settings import Settings
 from bayes_dsl.validation import calibration
 from bayes_dsl.validation.calibration import (
@@ -79,7 +80,7 @@ def test_units_are_gathered_in_their_order(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_fingerprint_tells_densities_apart_and_not_the_hour(study: Study) -> None:
     assert fingerprint(study) == fingerprint(study_of("supervised")) != fingerprint(study_of("chinchilla"))
-    assert fingerprint(study) != fingerprint(study_of("supervised", misfit=True))
+    assert fingerprint(study) != fingerprint(study_of("supervised", misfit=Misfit()))
     moved = study.prior.replace(replace(study.prior["log_gamma"], scale=0.56))
     data = study.observed(np.asarray(study.observations.data["log_loss"]), prior=moved)
     assert fingerprint(replace(study, prior=moved, observations=data)) != fingerprint(study)

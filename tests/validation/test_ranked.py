@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from bayes_dsl.inference.misfit import Misfit
 from bayes_dsl.laws.published import published
 from bayes_dsl.validation.ranked import SPLITS, STUDENT, TARGET, derived_of
 from bayes_dsl.validation.worlds import SIZES, study_of
@@ -38,7 +39,7 @@ def test_losses_and_the_best_split_are_the_law_s() -> None:
 
 
 def test_without_a_step_a_misfit_s_paths_are_the_law_and_with_steps_they_leave_it() -> None:
-    observations = study_of("supervised", misfit=True).observations
+    observations = study_of("supervised", misfit=Misfit()).observations
     law = draws(observations.structure.law.names)
     rho = {f"drift_{axis}": np.full(3, 1e-12) for axis in observations.grids}
     steps = {f"steps_{axis}": np.ones((3, grid.sampled)) for axis, grid in observations.grids.items()}
