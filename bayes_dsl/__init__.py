@@ -27,6 +27,7 @@ _DOOR = {
     "default_prior": "inference.priors",
     "prior_of_your_own": "inference.priors",
     "prior_from_published": "inference.published_prior",
+    "Misfit": "inference.misfit",
     "Settings": "inference.settings",
     "fit": "inference.fit",
     "Posterior": "inference.posterior",

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from bayes_dsl.errors import Fault, InputError, NotIdentified
+from bayes_dsl.inference.paths import students_drift
 from bayes_dsl.inference.posterior import Posterior
 
 Floats = np.ndarray
@@ -140,9 +141,10 @@ def _refuse_beyond_reach(posterior: Posterior, flat: dict[str, Floats], teacher:
     student, trained = ("student_params", "student_tokens"), ("teacher_params", "teacher_tokens")
     asked = {"none": student, "size": trained}
     pairs = list(zip(("N", "D"), asked.get(teacher, ()), strict=False))
-    if teacher != "none" and "R" in posterior.grids:
+    if teacher != "none" and students_drift(posterior.grids):
         # Also what the student would reach without its teacher.
         pairs += [*zip(("N", "D"), student, strict=True), *zip(("N_S", "D_S"), student, strict=True)]
+        pairs += [("L_T", "teacher_loss")] if teacher == "loss" else []
     faults, told = [], set[str]()
     for axis, name in pairs:
         if axis not in posterior.grids or name in told:

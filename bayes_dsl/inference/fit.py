@@ -16,7 +16,15 @@ from bayes_dsl.errors import NotConverged
 from bayes_dsl.inference.carried import CarriedPrior
 from bayes_dsl.inference.diagnostics import Diagnostics, diagnose
 from bayes_dsl.inference.identification import prior_draws
-from bayes_dsl.inference.misfit import BARE_LAW, DRIFT, Misfit, drifts_gap, misfit_of, with_misfit
+from bayes_dsl.inference.misfit import (
+    BARE_LAW,
+    DRIFT,
+    Misfit,
+    drifts_gap,
+    misfit_of,
+    students_held,
+    with_misfit,
+)
 from bayes_dsl.inference.observations import Observations, observe
 from bayes_dsl.inference.paths import beyond
 from bayes_dsl.inference.posterior import Posterior
@@ -103,6 +111,7 @@ def fit(
         prior = replace(
             prior, densities=with_misfit(prior, misfit, gap=drifts_gap(misfit, law, table.used)).densities
         )
+        without = (*without, *students_held(misfit, law, table.used))
     observations = observe(table, law=law, prior=prior, misfit=misfit)
     posterior, again = _sampled(table, observations, prior, settings, seed, progress), []
     for careful in CAREFUL if settings.retry else ():

@@ -32,7 +32,7 @@ import numpy as np
 from bayes_dsl.errors import Fault, InputError, TableError
 from bayes_dsl.inference.drift import LN10, AtRuns, Grid, Path, climbs, grid_over
 from bayes_dsl.inference.gap_grids import gap_grids, gap_logs, students_alone
-from bayes_dsl.inference.paths import EDGES, Drift
+from bayes_dsl.inference.paths import EDGES, Drift, students_drift
 from bayes_dsl.inference.priors import Density, Prior
 from bayes_dsl.laws.base import GapInputs, Law, Values
 from bayes_dsl.laws.logarithms import log_sum
@@ -143,12 +143,20 @@ def with_misfit(prior: Prior, misfit: Misfit, *, gap: bool = False) -> Prior:
 
 def drifts_gap(misfit: Misfit, law: Law, used: RunTable) -> bool:
     """Whether students drift: it is asked for, a table has distilled runs, and the law a gap for them to drift in."""
-    return (
-        misfit.students
-        and law.explains(DISTILLED)
-        and law.role(DISTILLED).log_gap is not None
-        and bool((used.values("role") == DISTILLED).any())
-    )
+    return _has_students(misfit, law, used) and law.role(DISTILLED).log_gap is not None
+
+
+def _has_students(misfit: Misfit, law: Law, used: RunTable) -> bool:
+    return misfit.students and law.explains(DISTILLED) and bool((used.values("role") == DISTILLED).any())
+
+
+def students_held(misfit: Misfit, law: Law, used: RunTable) -> tuple[str, ...]:
+    """A note where students were to drift and cannot: the law gives them no gap."""
+    if _has_students(misfit, law, used) and not drifts_gap(misfit, law, used):
+        return (
+            f"students follow the law at their teacher's loss: the {law.name} law has no gap to drift in",
+        )
+    return ()
 
 
 def _inputs(law: Law) -> tuple[str, ...]:
@@ -263,7 +271,7 @@ def numbers_of(grids: Mapping[str, Grid], used: RunTable) -> dict[str, dict[str,
     """The grids as arrays for the program, with what each sampled knot adds to each run's size and tokens, by role."""
     numbers: dict[str, dict[str, Any]] = {}
     places: dict[str, dict[str, np.ndarray]] = {axis: {ROLE: log} for axis, log in logs_of(used).items()}
-    if "R" in grids:
+    if students_drift(grids):
         students = gap_logs(used)
         for axis in ("N", "D"):
             places[axis][DISTILLED] = students[f"{axis}_S"]

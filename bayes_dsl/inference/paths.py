@@ -24,6 +24,11 @@ def edges_of(axes: Iterable[str]) -> dict[str, str]:
     return {axis: EDGES[axis] for axis in axes if axis in EDGES}
 
 
+def students_drift(axes: Iterable[str]) -> bool:
+    """Whether the gap of distilled runs has paths among these axes."""
+    return "R" in axes
+
+
 class GapDrift(NamedTuple):
     """One path for each logarithm that the gap between student and teacher depends on."""
 
@@ -70,7 +75,7 @@ def at_runs(
         return AtMany(path_of(numbers[axis], rates[axis]))
 
     gap = None
-    if "R" in rates:
+    if students_drift(rates):
         students = {axis: fixed(axis, "distilled") for axis in ("N_S", "D_S")}
         gap = GapDrift(**students, L_T=free("L_T"), R=free("R"))
     loss, found = free("L"), {}
@@ -128,5 +133,5 @@ def paths(
         numbers = grid.numbers(grid.lowest, grid.highest)
         rates = jnp.exp(log_rates(numbers, jnp.asarray(steps), jnp.asarray(scale * np.sqrt(grid.step))))
         found[axis] = path_of(numbers, rates)
-    gap = GapDrift(**{axis: found[axis] for axis in GapDrift._fields}) if "R" in found else None
+    gap = GapDrift(**{axis: found[axis] for axis in GapDrift._fields}) if students_drift(found) else None
     return Drift(N=found.get("N"), D=found.get("D"), L=found["L"], gap=gap)

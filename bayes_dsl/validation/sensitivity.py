@@ -15,6 +15,7 @@ from bayes_dsl.forecast.expected import expected_loss
 from bayes_dsl.forecast.next_run import next_run_loss
 from bayes_dsl.inference.fit import fit
 from bayes_dsl.inference.misfit import BARE_LAW, Misfit
+from bayes_dsl.inference.paths import students_drift
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.inference.settings import Settings
 from bayes_dsl.validation.alternatives import About, Alternative, alternatives
@@ -217,7 +218,8 @@ def sampled_anew(posterior: Posterior, alternative: Alternative) -> Posterior | 
     if posterior.misfit != BARE_LAW:
         # Its densities come with the prior; its paths reach as far as they did.
         misfit = Misfit(
-            reach=max(grid.reach for grid in posterior.grids.values()), students="R" in posterior.grids
+            reach=max(grid.reach for grid in posterior.grids.values()),
+            students=students_drift(posterior.grids),
         )
     try:
         return fit(

@@ -14,6 +14,7 @@ import pytest
 from bayes_dsl.errors import ExtrapolationWarning, FileRefused, InputError
 from bayes_dsl.forecast.expected import expected_loss
 from bayes_dsl.forecast.next_run import next_run_loss
+from bayes_dsl.inference.gap_grids import TAU
 from bayes_dsl.inference.misfit import Misfit, expected_log_loss
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.inference.posterior_file import read_tree, write_tree
@@ -108,6 +109,19 @@ def test_beyond_the_stated_reach_is_refused_by_name(bare: Posterior) -> None:
         quietly(near, student_params=1e9, student_tokens=1e10, teacher_params=1e13, teacher_tokens=1e15)
     assert [fault.what for fault in refusal.value.faults] == ["teacher_params", "teacher_tokens"]
     assert np.isfinite(quietly(bare, student_params=1e20, student_tokens=1e20)).all()
+
+
+def test_a_teacher_stronger_than_the_paths_reach_is_refused_by_name(bare: Posterior) -> None:
+    drifting_too = drifting(bare, misfit=Misfit(reach=2.0, students=True))
+    seen = bare.table.used.values("teacher_loss")
+    least = float(np.nanmin(seen)) * np.exp(-2.0 * TAU)
+    student = {"student_params": 1e9, "student_tokens": 2e10}
+    assert np.isfinite(quietly(drifting_too, **student, teacher_loss=1.001 * least)).all()
+    with pytest.raises(InputError, match="misfit's paths go from") as refusal:
+        quietly(drifting_too, **student, teacher_loss=0.999 * least)
+    assert [fault.what for fault in refusal.value.faults] == ["teacher_loss"]
+    held = drifting(bare, misfit=Misfit(reach=2.0))
+    assert np.isfinite(quietly(held, **student, teacher_loss=0.999 * least)).all()
 
 
 def test_a_saved_posterior_forecasts_the_same_bits_and_old_files_have_no_misfit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,14 @@ from bayes_dsl.inference.gap_grids import (
     gap_weights,
     students_alone,
 )
-from bayes_dsl.inference.misfit import Misfit, drifts_gap, expected_log_loss, grids_of, with_misfit
+from bayes_dsl.inference.misfit import (
+    Misfit,
+    drifts_gap,
+    expected_log_loss,
+    grids_of,
+    students_held,
+    with_misfit,
+)
 from bayes_dsl.inference.observations import Observations, observe
 from bayes_dsl.inference.paths import Drift, GapDrift, edges_of, paths
 from bayes_dsl.inference.posterior import Posterior
@@ -31,6 +39,7 @@ from bayes_dsl.inference.priors import Prior, default_prior
 from bayes_dsl.inference.program import program
 from bayes_dsl.inference.settings import Settings
 from bayes_dsl.laws.registry import law
+from bayes_dsl.runs.table import RunTable
 from tests.inference.by_hand import distilled_loss, plain_rows, supervised_loss, table_of, truth
 
 DRAWS = 60
@@ -81,6 +90,30 @@ def test_knots_lie_over_students_teachers_and_what_students_would_reach_alone() 
     assert grids["L_T"].unit < 0 and grids["L_T"].edged(-9, 9)[-1] and not grids["L_T"].edged(-9, 9)[0]
     gap = used.values("loss") - used.values("teacher_loss")
     np.testing.assert_allclose(gap_weights(used), np.maximum(gap[used.values("role") == "distilled"], 0))
+
+
+def test_tables_of_other_spans_sample_as_many_knots_of_the_gap() -> None:
+    """So that they share one compiled sampler: fewer teachers, closer together, and students of fewer sizes."""
+    frame = table_of(plain_rows("distillation")).to_pandas()
+    supervised = frame["role"] == "supervised"
+    strong = frame["teacher_loss"] <= frame.loc[~supervised, "teacher_loss"].median()
+    large = frame["params"] >= frame.loc[~supervised, "params"].median()
+    grids = [
+        gap_grids(RunTable.from_pandas(frame[rows | supervised]).used, reach=4.0) for rows in (strong, large)
+    ]
+    grids.append(gap_grids(RunTable.from_pandas(frame).used, reach=4.0))
+    for axis in GapDrift._fields:
+        assert len({one[axis].sampled for one in grids}) == 1, axis
+    spans = {round(one["L_T"].high - one["L_T"].low, 6) for one in grids}
+    assert len(spans) > 1, "the tables do differ"
+
+
+def test_a_law_without_a_gap_holds_its_students_and_says_so() -> None:
+    used, known = table_of(plain_rows("distillation")).used, law("distillation")
+    gapless = replace(known, name="gapless", roles=tuple(replace(role, log_gap=None) for role in known.roles))
+    (note,) = students_held(ASKED, gapless, used)
+    assert "gapless law has no gap" in note and not drifts_gap(ASKED, gapless, used)
+    assert students_held(ASKED, known, used) == students_held(Misfit(students=False), gapless, used) == ()
 
 
 def test_the_plane_through_supervised_runs_is_near_what_students_reach_alone() -> None:
