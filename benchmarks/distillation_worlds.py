@@ -282,7 +282,7 @@ STUDY = Study(
     simulated=simulated,
     worlds=tuple(WORLDS),
     tables=dict.fromkeys(WORLDS, 100),
-    methods={"bare law": None, "supervised misfit": Misfit(), "misfit": Misfit(students=True)},
+    methods={"bare law": None, "misfit": Misfit(students=True)},
     floor={name: 0.80 if name == "bend at the edge" else 0.85 for name in WORLDS if name != "right law"},
     off=(0.86, 0.94),
     on=(0.88, 0.98),
