@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayes_dsl.campaign import Campaign, Status, Unit, results, run
+from bayes_dsl.campaign import Campaign, Unit, results
 from bayes_dsl.errors import InputError
 from bayes_dsl.files import write_atomically
 from bayes_dsl.inference.settings import Settings
@@ -29,6 +28,7 @@ from bayes_dsl.runs.table import RunTable
 from bayes_dsl.validation.backtest import backtest
 from bayes_dsl.validation.holdouts import holdouts
 from benchmarks import ledger
+from benchmarks.running import run_here
 
 REAL = ledger.ROOT.parent / "shared" / "data" / "real"
 TABLES = Path(__file__).with_suffix(".toml")
@@ -183,11 +183,6 @@ def ledger_row(rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def tell(status: Status) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{len(status.done)} of {sum(status.counts.values())} units", end="", file=sys.stderr)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -198,11 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = parser.parse_args(arguments)
     made = campaign()
     if not asked.partial:
-        # Where workers find this file.
-        os.environ["PYTHONPATH"] = os.pathsep.join(
-            [str(ledger.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        )
-        run(made, workers=asked.workers, progress=tell, retry_failed=True)
+        run_here(made, workers=asked.workers)
     rows = gathered(made, partial=asked.partial)
     shown, families = by_method(rows), by_table(rows)["coverage"].groupby(["family", "method"]).mean()
     print(by_table(rows).to_string(float_format="{:.4f}".format))

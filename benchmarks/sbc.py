@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bayes_dsl.campaign import Status
 from bayes_dsl.files import write_atomically
 from bayes_dsl.validation.calibration import Calibration, calibrate, campaign_of, gathered
 from benchmarks import ledger
+from benchmarks.running import tell
 
 CACHE = ledger.ROOT / "benchmarks" / "cache" / "sbc"
 RESULTS = ledger.ROOT / "benchmarks" / "results" / "sbc"
@@ -64,11 +64,6 @@ def found(case: Case, *, replications: int, workers: int, partial: bool = False)
     return (
         gathered(campaign, partial=True) if partial else calibrate(campaign, workers=workers, progress=tell)
     )
-
-
-def tell(status: Status) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{len(status.done)} of {sum(status.counts.values())} units", end="", file=sys.stderr)
 
 
 def gate(workers: int) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bayes_dsl.campaign import Campaign, Status, Unit, results, run
+from bayes_dsl.campaign import Campaign, Unit, results
 from bayes_dsl.errors import ExtrapolationWarning, NotConverged
 from bayes_dsl.files import write_atomically
 from bayes_dsl.forecast.next_run import next_run_loss
@@ -32,6 +31,7 @@ from bayes_dsl.validation.backtest import log_crps
 from bayes_dsl.validation.calibration import fingerprint
 from bayes_dsl.validation.worlds import study_of
 from benchmarks import distillation_worlds, ledger, supervised_worlds
+from benchmarks.running import run_here
 from benchmarks.simulated import Floats, Study, Target
 from benchmarks.world_scores import COLUMNS, by_world, ledger_row
 
@@ -161,11 +161,6 @@ def record(name: str, made: Campaign, *, partial: bool) -> None:
         write_atomically(path, f'{head}, "rows": [\n{lines}\n]}}\n')
 
 
-def tell(status: Status) -> None:
-    if sys.stderr.isatty():
-        print(f"\r{len(status.done)} of {sum(status.counts.values())} units", end="", file=sys.stderr)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -185,11 +180,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     made = campaign_of(asked.study, worlds, tables=asked.tables)
     if not asked.partial and made.units:
-        # Where workers find this file.
-        os.environ["PYTHONPATH"] = os.pathsep.join(
-            [str(ledger.ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-        )
-        run(made, workers=asked.workers, progress=tell, retry_failed=True)
+        run_here(made, workers=asked.workers)
     if made.units:
         record(asked.study, made, partial=asked.partial)
     rows = {world: recorded(asked.study, world) for world in study.worlds}
