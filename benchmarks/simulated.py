@@ -15,6 +15,8 @@ from bayes_dsl.runs.table import RunTable
 Floats = NDArray[np.float64]
 Warp = Callable[[Floats], Floats]
 LN10 = float(np.log(10.0))
+SEED = 20261130
+"""Of every table of the record."""
 
 
 @dataclass(frozen=True, kw_only=True)

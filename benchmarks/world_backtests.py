@@ -32,7 +32,7 @@ from bayes_dsl.validation.calibration import fingerprint
 from bayes_dsl.validation.worlds import study_of
 from benchmarks import distillation_worlds, ledger, supervised_worlds
 from benchmarks.running import run_here
-from benchmarks.simulated import Floats, Study, Target
+from benchmarks.simulated import SEED, Floats, Study, Target
 from benchmarks.world_scores import COLUMNS, by_world, ledger_row
 
 CACHE = ledger.ROOT / "benchmarks" / "cache" / "worlds"
@@ -41,7 +41,6 @@ STUDIES: Mapping[str, Study] = {
     "supervised": supervised_worlds.STUDY,
     "distillation": distillation_worlds.STUDY,
 }
-SEED = 20261130
 PROB = 0.9
 BATCH = 5
 

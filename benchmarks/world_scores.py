@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import pandas as pd
 
-from benchmarks.simulated import Study
+from benchmarks.simulated import SEED, Study
 
 COLUMNS = ("method", "table", "target", "hit", "width", "crps", "error", "healthy")
 RIGHT = "right law"
@@ -71,5 +72,5 @@ def ledger_row(name: str, study: Study, rows: Mapping[str, pd.DataFrame]) -> dic
             f"{study.wider}x as wide, CRPS at most {study.worse}x; other worlds on at least .85, a bend .80"
         ),
         "met": met,
-        "settings": {"seed": 20261130},
+        "settings": {"seed": SEED, **asdict(study.sampler)},
     }
