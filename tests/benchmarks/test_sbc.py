@@ -35,8 +35,7 @@ def test_a_record_covers_as_often_as_it_says(case: sbc.Case) -> None:
 
 def test_hardly_any_world_keeps_a_divergence(case: sbc.Case) -> None:
     told = sbc.recorded(case.name)
-    # Asked is 1 %; the distillation law has 2.3 %, which the README says.
-    assert told["diverged"] <= (0.03 if case.name == "joint" else 0.01) * told["replications"]
+    assert told["diverged"] <= 0.01 * told["replications"]
     assert told["replications"] == told["asked"] == 1000
 
 
