@@ -11,7 +11,7 @@ slope is positive everywhere, and a path has two continuous derivatives.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -196,12 +196,17 @@ class Path(NamedTuple):
     climbed: jax.Array
 
     def __call__(self, log_value: jax.Array) -> jax.Array:
-        return _follow(self, log_value, _gathered)
+        place, inside, cell, u = _cell_of(self, log_value)
+        climbed, before, here, after = _read(self, cell)
+        beyond = place - inside
+        held = _held(beyond < 0, before, here, after)
+        partial = _risen_in(u, before, here, after)
+        return self.origin + self.unit * (climbed + self.step * (partial + beyond * held))
 
     def slope(self, log_value: jax.Array) -> jax.Array:
         """How fast the path rises at a place."""
         place, inside, cell, u = _cell_of(self, log_value)
-        _, before, here, after = _gathered(_tables(self), cell)
+        _, before, here, after = _read(self, cell)
         return jnp.where(
             place == inside, _rise(u, before, here, after), _held(place < inside, before, here, after)
         )
@@ -212,7 +217,7 @@ class Path(NamedTuple):
         height = jnp.broadcast_to(height, jnp.broadcast_shapes(height.shape, self.rates.shape[:-1]))
         cells = self.rates.shape[-1] - 2
         cell = jnp.clip(jnp.sum(self.climbed <= height[..., None], axis=-1) - 1, 0, cells - 1)
-        climbed, before, here, after = _gathered(_tables(self), cell)
+        climbed, before, here, after = _read(self, cell)
         goal = (height - climbed) / self.step
         whole = (before + 4.0 * here + after) / 6.0
         fixed = jax.lax.stop_gradient(goal)
@@ -233,24 +238,6 @@ class Path(NamedTuple):
         return found
 
 
-class AtMany(NamedTuple):
-    """A `Path` of one draw at many places: reads knots by a product, whose gradient is a product too."""
-
-    path: Path
-
-    def __call__(self, log_value: jax.Array) -> jax.Array:
-        return _follow(self.path, log_value, _multiplied)
-
-
-def _follow(path: Path, log_value: jax.Array, read: Callable[..., tuple[jax.Array, ...]]) -> jax.Array:
-    place, inside, cell, u = _cell_of(path, log_value)
-    climbed, before, here, after = read(_tables(path), cell)
-    beyond = place - inside
-    held = _held(beyond < 0, before, here, after)
-    partial = _risen_in(u, before, here, after)
-    return path.origin + path.unit * (climbed + path.step * (partial + beyond * held))
-
-
 def _cell_of(path: Path, log_value: jax.Array) -> tuple[jax.Array, ...]:
     """Where a value stands, in steps: there, within the knots, in which cell, and how far into it (0 to 1)."""
     rates = path.rates
@@ -262,9 +249,14 @@ def _cell_of(path: Path, log_value: jax.Array) -> tuple[jax.Array, ...]:
     return place, inside, cell, inside + 0.5 - (cell + path.lowest + 1)
 
 
-def _tables(path: Path) -> tuple[jax.Array, ...]:
-    """What each cell starts from, and the slopes of the three knots that bear on it."""
-    return path.climbed, path.rates[..., :-2], path.rates[..., 1:-1], path.rates[..., 2:]
+def _read(path: Path, cell: jax.Array) -> tuple[jax.Array, ...]:
+    """What the cells of some places start from, and the slopes of the three knots that bear on each."""
+    tables = path.climbed, path.rates[..., :-2], path.rates[..., 1:-1], path.rates[..., 2:]
+    front = (1,) * (cell.ndim + 1 - path.rates.ndim)
+    return tuple(
+        jnp.take_along_axis(table.reshape(front + table.shape), cell[..., None], axis=-1)[..., 0]
+        for table in tables
+    )
 
 
 def _risen_in(u: jax.Array, before: jax.Array, here: jax.Array, after: jax.Array) -> jax.Array:
@@ -284,19 +276,6 @@ def _rise(u: jax.Array, before: jax.Array, here: jax.Array, after: jax.Array) ->
 def _held(low_end: jax.Array, before: jax.Array, here: jax.Array, after: jax.Array) -> jax.Array:
     """The slope beyond the first (`low_end`) or the last cell."""
     return jnp.where(low_end, before + here, here + after) / 2.0
-
-
-def _gathered(tables: tuple[jax.Array, ...], cell: jax.Array) -> tuple[jax.Array, ...]:
-    front = (1,) * (cell.ndim + 1 - tables[0].ndim)
-    return tuple(
-        jnp.take_along_axis(table.reshape(front + table.shape), cell[..., None], axis=-1)[..., 0]
-        for table in tables
-    )
-
-
-def _multiplied(tables: tuple[jax.Array, ...], cell: jax.Array) -> tuple[jax.Array, ...]:
-    member = (jnp.arange(tables[0].shape[-1])[:, None] == cell).astype(tables[0].dtype)
-    return tuple(jnp.stack(tables) @ member)
 
 
 def path_of(numbers: Mapping[str, Any], rates: jax.Array) -> Path:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from bayes_dsl.inference.drift import AtMany, AtRuns, Grid, Path, log_rates, path_of
+from bayes_dsl.inference.drift import AtRuns, Grid, Path, log_rates, path_of
 
 EDGES = {
     "L": "drift_edge",
@@ -34,8 +34,8 @@ class GapDrift(NamedTuple):
 
     N_S: Path | AtRuns
     D_S: Path | AtRuns
-    L_T: Path | AtMany
-    R: Path | AtMany
+    L_T: Path
+    R: Path
 
 
 class Drift(NamedTuple):
@@ -43,7 +43,7 @@ class Drift(NamedTuple):
 
     N: Path | AtRuns | None
     D: Path | AtRuns | None
-    L: Path | AtMany
+    L: Path
     gap: GapDrift | None = None
 
 
@@ -71,8 +71,8 @@ def at_runs(
     def fixed(axis: str, role: str) -> AtRuns:
         return AtRuns(numbers[axis]["origin"], numbers[axis]["climbs"][role], rates[axis])
 
-    def free(axis: str) -> AtMany:
-        return AtMany(path_of(numbers[axis], rates[axis]))
+    def free(axis: str) -> Path:
+        return path_of(numbers[axis], rates[axis])
 
     gap = None
     if students_drift(rates):

@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import BSpline
 
-from bayes_dsl.inference.drift import LN10, AtMany, AtRuns, Grid, climbs, grid_over, log_rates, path_of, sums
+from bayes_dsl.inference.drift import LN10, AtRuns, Grid, climbs, grid_over, log_rates, path_of, sums
 
 GRID = Grid(
     origin=20.0,
@@ -85,7 +85,6 @@ def test_three_forms_of_a_path_are_the_spline_that_scipy_integrates(grid: Grid, 
         wanted = by_scipy(grid, rates, u)
         path = path_of(grid.numbers(grid.lowest, grid.highest), jnp.asarray(rates))
         np.testing.assert_allclose(path(jnp.asarray(u)), wanted, rtol=1e-12)
-        np.testing.assert_allclose(AtMany(path)(jnp.asarray(u)), wanted, rtol=1e-12)
         added = grid.unit * climbs((u - grid.origin) / grid.unit, grid.lowest, len(rates), grid.step)
         fixed = AtRuns(jnp.asarray(grid.origin), jnp.asarray(added), jnp.asarray(rates))
         np.testing.assert_allclose(fixed(jnp.asarray(u)), wanted, rtol=1e-12)
