@@ -10,6 +10,8 @@ import numpy as np
 import xarray as xr
 from arviz_stats import bfmi, ess, rhat
 
+from bayes_dsl.inference.settings import CAREFUL
+
 MOST_RHAT = 1.01
 LEAST_ESS = 400.0
 LEAST_EBFMI = 0.3
@@ -50,7 +52,8 @@ class Diagnostics:
         if self.divergences:
             found.append(
                 f"divergences = {self.divergences} of {self.draws} draws; must be 0: a region was not "
-                "explored. Raise --target-accept to 0.99, or check the table for odd rows."
+                f"explored, though fit takes smaller steps by itself (--target-accept up to {CAREFUL[-1]:g}). "
+                "Look for odd rows (`bayes-dsl summary` names them), or fit a law of fewer coefficients."
             )
         if not self.ebfmi > LEAST_EBFMI:
             found.append(
