@@ -102,7 +102,7 @@ def test_few_draws_are_too_few_though_they_are_independent() -> None:
 
 def test_one_divergence_is_too_many() -> None:
     (said,) = judged(divergences=1).problems()
-    assert said.startswith("divergences = 1 of 4000 draws; must be 0: a region was not explored. ")
+    assert said.startswith("divergences = 1 of 4000 draws; must be 0: a region was not explored, though ")
     assert "--target-accept" in said
 
 
