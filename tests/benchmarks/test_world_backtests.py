@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -184,3 +185,27 @@ def test_a_record_is_of_its_world_and_of_no_other(name: str, world: str) -> None
     asked = len(study.simulated(world, 0, seed=worlds.SEED).targets)
     assert (counts == asked * len(study.methods)).all()
     assert rows["hit"].isin([0, 1]).all() and (rows["width"] > 0).all() and (rows["crps"] > 0).all()
+
+
+@pytest.mark.parametrize("name", list(worlds.STUDIES))
+def test_a_whole_record_meets_what_is_asked(name: str) -> None:
+    study = worlds.STUDIES[name]
+    rows = {world: worlds.recorded(name, world) for world in study.worlds}
+    if any(len(set(found["table"])) < study.tables[world] for world, found in rows.items()):
+        pytest.skip("the record is not whole yet")
+    scores, met = judged(study, rows)
+    assert met, scores.to_string()
+    # Exchanged, the methods would not do.
+    names = {"misfit": "bare law", "bare law": "misfit"}
+    assert not judged(study, {w: f.assign(method=f["method"].replace(names)) for w, f in rows.items()})[1]
+
+
+@pytest.mark.parametrize("name", list(worlds.STUDIES))
+def test_a_record_is_of_today_s_program(name: str) -> None:
+    told = sorted(worlds.RESULTS.glob(f"{name}-*.json"))
+    if not told:
+        pytest.skip("nothing is recorded yet")
+    now = worlds.program_of(worlds.STUDIES[name])
+    stale = [path.name for path in told if json.loads(path.read_text(encoding="utf-8"))["program"] != now]
+    if stale:
+        warnings.warn(f"{', '.join(stale)}: of another program, run benchmarks.world_backtests", stacklevel=1)
