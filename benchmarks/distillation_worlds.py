@@ -5,7 +5,8 @@ students each (140 distilled runs, up to 3e20 FLOPs), and coefficients of its ow
 Its held-out runs: two students at 8 to 16 times the largest student's compute with teachers of the table, two whose
 teacher is given by a size at 8 to 16 times the largest supervised compute, and one each with a teacher whose loss is
 1.1 and 1.2 times lower than that of the table's strongest. A target whose true gap is at most .03 nats asks nothing
-(the student has all but reached its teacher) and is drawn again. Equations in NumPy, apart from the package's own.
+(the student has all but reached its teacher) and is drawn again, after twenty times with the whole table. Equations
+in NumPy, apart from the package's own.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ ASKED_RATIOS = (10.0, 80.0)
 STRONGEST = 3
 STRONGER = (1.1, 1.2)
 LEAST_GAP = 0.03
-MOST_TRIES = 1000
+MOST_TARGETS, MOST_TRIES = 20, 1000
 # Where the student's exponents and the power of the teacher's loss bend: within the data, a little before their end.
 BEND_DECADES, BEND_LOG_LOSS = 0.5, 0.03
 # The logistic whose slope is nearest to a normal distribution's.
@@ -237,7 +238,7 @@ def _targets(truth: Truth, known: pd.DataFrame, rng: np.random.Generator) -> tup
     largest = float(6.0 * (N * D).max())
     found = []
     for kind in ("student", "student again", "teacher by size", "teacher by size again", *STRONGER):
-        for _ in range(20):
+        for _ in range(MOST_TARGETS):
             params, tokens = _student(rng)
             of_teacher: dict[str, float] = {}
             if isinstance(kind, float):

@@ -202,10 +202,10 @@ def replication(
     believed = _planted(study, world, wrong, rng)
     # The paths of truth and draws beyond the data come from streams of their own.
     truth_stream, draw_stream, chain_seed = (int(n) for n in rng.integers(2**31, size=3))
-    sampled, again = sample(believed, settings=how, seed=chain_seed, enough=_enough), 0
+    sampled, again = sample(believed, settings=how, seed=chain_seed, enough=_enough), False
     for careful in CAREFUL if retry else ():
         if sampled.stats["diverging"].any():
-            again += 1
+            again = True
             how = replace(how, target_accept=careful)
             sampled = sample(believed, settings=how, seed=chain_seed, enough=_enough)
     draws = ranked(believed, sampled, seed=draw_stream)
@@ -222,7 +222,7 @@ def replication(
         "positions": positions,
         "effective": round(least, 1),
         "divergences": int(sampled.stats["diverging"].sum()),
-        "again": again > 0,
+        "again": again,
         "refused": world.refused,
         "dropped": int(np.sum(~possible)),
     }
