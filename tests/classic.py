@@ -34,6 +34,7 @@ class Classic:
     model: Callable[[Any, Mapping[str, Any]], None] = field(compare=False)
     exact: Callable[[], Moments] = field(compare=False)
     effects: tuple[()] = ()
+    drifts: tuple[()] = ()
     law: Law = CHINCHILLA
 
     @property

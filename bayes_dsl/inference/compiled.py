@@ -22,6 +22,7 @@ from bayes_dsl.cores import workers
 from bayes_dsl.inference.observations import Structure
 from bayes_dsl.inference.program import program
 from bayes_dsl.inference.settings import BLOCK, Settings
+from bayes_dsl.inference.shear import to_program
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -62,8 +63,13 @@ def compiled_for(structure: Structure, settings: Settings, shapes: Any) -> Compi
     heights = jax.ShapeDtypeStruct((2 * size + 1,), np.float64)
     stream = jax.ShapeDtypeStruct((3,), np.int64)
 
+    def sites_at(position: jax.Array, data: Any) -> dict[str, Any]:
+        if "shear" in data:
+            position = to_program(structure, position, data["shear"])
+        return unflatten(structure, position)
+
     def potential(position: jax.Array, data: Any) -> jax.Array:
-        value: jax.Array = -log_density(program, (structure, data), {}, unflatten(structure, position))[0]
+        value: jax.Array = -log_density(program, (structure, data), {}, sites_at(position, data))[0]
         return value
 
     def gradients(positions: jax.Array, data: Any) -> Any:
@@ -107,11 +113,11 @@ def compiled_for(structure: Structure, settings: Settings, shapes: Any) -> Compi
 
     def derive(positions: jax.Array, data: Any) -> Any:
         def one(position: jax.Array) -> Any:
-            sites = unflatten(structure, position)
+            sites = sites_at(position, data)
             trace = handlers.trace(handlers.substitute(program, data=sites)).get_trace(structure, data)
             parameters = {n: s["value"] for n, s in trace.items() if s["type"] == "deterministic"}
             observed = trace["log_loss"]
-            return parameters, observed["fn"].log_prob(observed["value"])
+            return sites, parameters, observed["fn"].log_prob(observed["value"])
 
         return jax.lax.map(one, positions, batch_size=50)
 

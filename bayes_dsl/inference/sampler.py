@@ -19,11 +19,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from bayes_dsl.cores import one_blas_thread, workers
-from bayes_dsl.inference.compiled import Compiled, compiled_for, pieces, shapes_of, unflatten
+from bayes_dsl.inference.compiled import Compiled, compiled_for, shapes_of, unflatten
 from bayes_dsl.inference.coordinates import coordinates_of
 from bayes_dsl.inference.mode import Gradients, Mode, find_mode, local_scale
 from bayes_dsl.inference.observations import Observations, Structure
 from bayes_dsl.inference.settings import BLOCK, Settings
+from bayes_dsl.inference.shear import no_shear, shear_at, straightens, to_sampler
 
 Progress = Callable[[int, int], None]
 Sites = dict[str, np.ndarray]
@@ -44,7 +45,8 @@ class Sampled:
     """Draws of one posterior: arrays (chain, draw, ...) by name.
 
     `sites` are the sampled coordinates, `parameters` everything that follows from them (the law's
-    parameters, noise, shared effects), `stats` NUTS' own, `log_likelihood` (chain, draw, run).
+    parameters, noise, shared effects), `stats` NUTS' own, `log_likelihood` (chain, draw, run). `mode` is where
+    the search for a start ended, in the sampler's coordinates.
     """
 
     sites: Sites
@@ -70,32 +72,33 @@ def sample(
     """
     structure = observations.structure
     with jax.enable_x64(True), one_blas_thread():
-        data = jax.tree.map(jnp.asarray, observations.data)
+        data = dict(observations.data)
+        if straightens(structure):
+            data["shear"] = no_shear(structure)
+        data = jax.tree.map(jnp.asarray, data)
         compiled = compiled_for(structure, settings, shapes_of(data))
         mode, data = _start(structure, observations, data, compiled, seed)
         chains = _Chains(settings=settings, compiled=compiled, data=data, progress=progress)
         chains.warm_up(mode, seed)
         lengths: list[Sampled] = []
         while True:
-            lengths.append(_length(structure, settings, compiled, data, chains.draw(), mode))
+            lengths.append(_length(settings, compiled, data, chains.draw(), mode))
             sampled = _joined(lengths)
             if enough is None or chains.drawn + settings.draws > settings.most_draws or enough(sampled):
                 return sampled
 
 
-def _length(
-    structure: Structure, settings: Settings, compiled: Compiled, data: Any, results: list[Sites], mode: Mode
-) -> Sampled:
+def _length(settings: Settings, compiled: Compiled, data: Any, results: list[Sites], mode: Mode) -> Sampled:
     """One length of draws of every chain, with all that follows from them."""
     positions = np.stack([result["position"] for result in results])
-    derived, log_likelihood = _derive(compiled, data, positions)
+    sites, parameters, log_likelihood = _derive(compiled, data, positions)
     stats = {
         name: np.stack([result[name] for result in results]) for name in results[0] if name != "position"
     }
     stats["reached_max_tree_depth"] = stats["n_steps"] >= 2**settings.max_tree_depth - 1
     return Sampled(
-        sites=_split(structure, positions),
-        parameters=derived,
+        sites=sites,
+        parameters=parameters,
         stats=stats,
         log_likelihood=log_likelihood,
         mode=mode,
@@ -118,14 +121,13 @@ def _joined(lengths: list[Sampled]) -> Sampled:
     )
 
 
-def _split(structure: Structure, positions: np.ndarray) -> Sites:
-    return {name: np.ascontiguousarray(piece) for name, piece in pieces(structure, positions)}
-
-
 def _start(
     structure: Structure, observations: Observations, data: Any, compiled: Compiled, seed: int
 ) -> tuple[Mode, Any]:
-    """The mode, in coordinates whose shared effects are centred by as much as the table tells about them."""
+    """The mode in the sampler's coordinates, and the data with the numbers that make these.
+
+    Shared effects are centred by as much as the table tells about them, and the law follows the misfit's paths.
+    """
     names = [name for name, shape in structure.sites for _ in range(int(np.prod(shape)))]
     latent = any(name.startswith(LATENT_SITES) for name in names)
     scales = np.array([latent and name.startswith(SCALE_SITES) for name in names])
@@ -148,7 +150,12 @@ def _start(
             scaled = here[f"z_{name}"] * np.exp(here[f"log_sd_{name}"] * told)
             here[f"z_{name}"] = np.where(fixed, 0.0, scaled)
     data = {**data, "centring": centring, "anchored": anchored}
-    moved = replace(mode, position=np.concatenate([np.atleast_1d(here[name]) for name, _ in structure.sites]))
+    position = np.concatenate([np.atleast_1d(here[name]) for name, _ in structure.sites])
+    if "shear" in data:
+        shear = shear_at(structure, mode.position, mode.whiten)
+        data["shear"] = jax.tree.map(jnp.asarray, shear)
+        position = np.asarray(to_sampler(structure, jnp.asarray(position), data["shear"]))
+    moved = replace(mode, position=position)
     return local_scale(_gradients_of(compiled, data), moved, scales=scales, seed=seed), data
 
 
@@ -283,9 +290,16 @@ def _frame_of(before: _Frame, positions: np.ndarray) -> _Frame:
     return _Frame(center=positions.mean(axis=0), whiten=before.whiten @ root)
 
 
-def _derive(compiled: Compiled, data: Any, positions: np.ndarray) -> tuple[Sites, np.ndarray]:
+def _derive(compiled: Compiled, data: Any, positions: np.ndarray) -> tuple[Sites, Sites, np.ndarray]:
+    """Sites and parameters by name, and the log-likelihood, at positions (chain, draw, size)."""
     per_chain = [compiled.derive(jnp.asarray(chain), data) for chain in positions]
-    parameters = {
-        name: np.stack([np.asarray(chain[0][name]) for chain in per_chain]) for name in per_chain[0][0]
-    }
-    return parameters, np.stack([np.asarray(chain[1]) for chain in per_chain])
+
+    def stacked(groups: list[dict[str, Any]]) -> Sites:
+        return {name: np.stack([np.asarray(group[name]) for group in groups]) for name in groups[0]}
+
+    sites, parameters, log_likelihood = zip(*per_chain, strict=True)
+    return (
+        stacked(list(sites)),
+        stacked(list(parameters)),
+        np.stack([np.asarray(one) for one in log_likelihood]),
+    )
