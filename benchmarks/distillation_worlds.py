@@ -289,7 +289,7 @@ STUDY = Study(
     on=(0.88, 0.98),
     wider=1.4,
     worse=1.12,
-    sampler=Settings(chains=2, warmup=500, draws=500, most_draws=500, max_tree_depth=8),
+    sampler=Settings(chains=2, warmup=500, draws=500, most_draws=500, target_accept=0.95, max_tree_depth=8),
     seconds=15.0,
     apart=tuple(f"teacher {stronger:g}x stronger" for stronger in STRONGER),
 )

@@ -77,7 +77,7 @@ def through_mcmc(name: str, chain_method: str) -> Fit:
         fresh = jax.tree.map(jnp.asarray, {**observations.data, **found})
         kernel = NUTS(
             program,
-            target_accept_prob=settings.target_accept,
+            target_accept_prob=settings.acceptance(misfit=False),
             max_tree_depth=settings.max_tree_depth,
             init_strategy=start,
         )

@@ -36,7 +36,7 @@ CACHE = ledger.ROOT / "benchmarks" / "cache" / "real_backtests"
 RESULT = ledger.ROOT / "benchmarks" / "results" / "real_backtests.json"
 FACTORS = (2.0, 4.0, 8.0, 16.0)
 METHODS = ("misfit", "bare law", "point fit", "point fit, gamma 1")
-SETTINGS = Settings(chains=2, warmup=500, draws=500, most_draws=2000)
+SETTINGS = Settings(chains=2, warmup=500, draws=500, most_draws=2000, target_accept=0.95)
 SEED = 0
 
 

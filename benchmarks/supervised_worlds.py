@@ -189,6 +189,6 @@ STUDY = Study(
     on=(0.88, 0.99),
     wider=1.6,
     worse=1.15,
-    sampler=Settings(chains=2, warmup=500, draws=500, most_draws=2000),
+    sampler=Settings(chains=2, warmup=500, draws=500, most_draws=2000, target_accept=0.95),
     seconds=4.0,
 )

@@ -106,8 +106,13 @@ def fit(
         ),
     ] = 0,
     target_accept: Annotated[
-        float, typer.Option(metavar="P", help="Higher takes smaller steps: 0.99 against divergences.")
-    ] = 0.95,
+        float | None,
+        typer.Option(
+            metavar="P",
+            show_default="0.95, with a misfit 0.99",
+            help="Higher takes smaller steps, against divergences.",
+        ),
+    ] = None,
     prob: ProbOption = 0.9,
     kind: KindOption = "eti",
     json: JsonOption = False,

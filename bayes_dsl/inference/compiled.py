@@ -89,7 +89,7 @@ def compiled_for(structure: Structure, settings: Settings, shapes: Any) -> Compi
             ParamInfo(z, values[0], turned @ slopes[0]),
             settings.warmup // 2,
             step_size=0.5,
-            target_accept_prob=settings.target_accept,
+            target_accept_prob=settings.acceptance(misfit=bool(structure.drifts)),
             max_tree_depth=settings.max_tree_depth,
             model_args=(data, *frame),
             rng_key=key,

@@ -71,13 +71,13 @@ def fit(
         Default: `default_prior(law, typical_loss=median loss)`; a law of your own needs one. Or what another study
         (`Posterior.as_prior()`) or a publication (`prior_from_published(...)`) says of the coefficients.
     misfit : Misfit or None
-        How far the world may leave the law on supervised runs; None: the bare law. Default: `Misfit()`, or None with
-        a note where the law knows neither size nor tokens, or there are no supervised rows. Densities of the prior
-        that bear the misfit's names take the place of its own.
+        How far the world may leave the law, on supervised runs and in the gap of distilled ones; None: the bare law.
+        Default: `Misfit()`, or None with a note where the law knows neither size nor tokens, or there are no
+        supervised rows. Densities of the prior that bear the misfit's names take the place of its own.
     seed : int
         The same seed gives the same bits on one machine, whatever the number of cores.
     settings : Settings
-        Chains, warm-up, draws, target acceptance, tree depth.
+        Chains, warm-up, draws, target acceptance (default: .95, with a misfit .99), tree depth.
     progress : callable, optional
         Called with (iterations done, iterations in all) as blocks of iterations end.
     cost_model : CostModel, optional
@@ -113,15 +113,17 @@ def fit(
         )
         without = (*without, *students_held(misfit, law, table.used))
     observations = observe(table, law=law, prior=prior, misfit=misfit)
-    posterior, again = _sampled(table, observations, prior, settings, seed, progress), []
+    accept, again = settings.acceptance(misfit=misfit is not None), list[str]()
+    settings = replace(settings, target_accept=accept)
+    posterior = _sampled(table, observations, prior, settings, seed, progress)
     for careful in CAREFUL if settings.retry else ():
         diverged = posterior.diagnostics.divergences
-        if diverged and settings.target_accept < careful:
+        if diverged and accept < careful:
             again.append(
-                f"sampled with target_accept {careful:g}: at {settings.target_accept:g}, {diverged} of "
+                f"sampled with target_accept {careful:g}: at {accept:g}, {diverged} of "
                 f"{posterior.diagnostics.draws:,} draws diverged"
             )
-            settings = replace(settings, target_accept=careful)
+            accept, settings = careful, replace(settings, target_accept=careful)
             posterior = _sampled(table, observations, prior, settings, seed, progress)
     if again:
         posterior.tree.attrs["notes"] = json.dumps([*posterior.notes, *again])

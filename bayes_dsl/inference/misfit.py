@@ -82,7 +82,7 @@ class Misfit:
     teacher_edge: float = 0.1
     doubt: float = 0.7
     reach: float = 4.0
-    students: bool = False
+    students: bool = True
 
     def __post_init__(self) -> None:
         faults = [

@@ -5,13 +5,13 @@ centre and a matrix) straightens:
 
 - A path of the misfit moves the expected losses by its scale times its innovations, and the law makes up for most of
   that: the ridge points another way for every scale.
-- How fast the local exponents change tells E/m, not its logarithm: where that is open, the other coordinates follow
-  E/m along a curve.
+- How fast the local exponents change tells E/m, not its logarithm: paths move E/m, and where it is open the other
+  coordinates follow it along a curve.
 
 So the sampler moves in coordinates y, from which the program's x differ in the law's alone. With u the innovations
 times their scales, and h = ln(m/E) less its value at the mode,
 
-    x_l = y_l + R_l u                            for l = ln(m/E),
+    x_l = y_l - ln(1 - R_l u)                    for l = ln(m/E), straight on where R_l u is above 1/2,
     x_l = y_l + R_l u + r_l (1 - e^{-h})         for every other coordinate of the law,
 
 R and r being how the law follows u and h in the normal approximation at the mode. Whatever is added to a coordinate
@@ -32,6 +32,8 @@ from bayes_dsl.inference.coordinates import coordinates_of
 from bayes_dsl.inference.observations import Structure
 
 RESIDUAL = "log_m_over_E"
+# Paths may take this share of E/m away; beyond it, its logarithm goes on straight.
+FARTHEST = 0.5
 
 
 class _Places(NamedTuple):
@@ -111,7 +113,10 @@ def _of_paths(structure: Structure, position: jax.Array) -> jax.Array:
 
 
 def _of_residual(structure: Structure, position: jax.Array, shear: Mapping[str, Any]) -> jax.Array:
-    added: jax.Array = shear["residual_paths"] @ _of_paths(structure, position)
+    """What is added to ln(m/E): E/m moves with the paths, as long as it stays above 0."""
+    moved = shear["residual_paths"] @ _of_paths(structure, position)
+    within = jnp.minimum(moved, FARTHEST)
+    added: jax.Array = (moved - within) / (1.0 - FARTHEST) - jnp.log1p(-within)
     return added
 
 

@@ -26,7 +26,7 @@ from bayes_dsl.inference.misfit import Misfit
 from bayes_dsl.inference.observations import Observations, Structure
 from bayes_dsl.inference.program import program
 from bayes_dsl.inference.sampler import Sampled, sample
-from bayes_dsl.inference.settings import CAREFUL, Settings
+from bayes_dsl.inference.settings import BARE_ACCEPT, CAREFUL, Settings
 from bayes_dsl.validation.ranked import ranked, ranked_truth
 from bayes_dsl.validation.ranks import Verdicts, effective_draws, position, verdicts
 from bayes_dsl.validation.worlds import Study, World, draw_world, possible_draws, study_of
@@ -113,7 +113,13 @@ def settings_of(law: str, *, misfit: bool) -> Settings:
     draws = 250 if misfit else 500
     depth = 8 if misfit or law == "distillation" else 10
     return Settings(
-        chains=2, warmup=500, draws=draws, most_draws=4 * draws, max_tree_depth=depth, retry=False
+        chains=2,
+        warmup=500,
+        draws=draws,
+        most_draws=4 * draws,
+        target_accept=BARE_ACCEPT,
+        max_tree_depth=depth,
+        retry=False,
     )
 
 

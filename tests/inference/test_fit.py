@@ -15,7 +15,7 @@ from bayes_dsl.inference.design import busbridge_study_design
 from bayes_dsl.inference.fit import default_law, fit, versions
 from bayes_dsl.inference.misfit import Misfit, misfit_of
 from bayes_dsl.inference.posterior import Posterior
-from bayes_dsl.inference.settings import CAREFUL, Settings
+from bayes_dsl.inference.settings import BARE_ACCEPT, CAREFUL, Settings
 from bayes_dsl.inference.simulate import NOISELESS, simulate
 from bayes_dsl.laws.base import Law, Parameter, Role
 from bayes_dsl.laws.distillation import DISTILLATION
@@ -129,7 +129,7 @@ def test_a_posterior_remembers_how_it_was_made(small_posterior, small_table):
     assert small_posterior.misfit == "none"
     assert small_posterior.table.sha256 == small_table.sha256 == small_posterior.table_sha256
     assert small_posterior.versions == versions()
-    assert small_posterior.settings["target_accept"] == Settings().target_accept
+    assert small_posterior.settings["target_accept"] == BARE_ACCEPT
     assert small_posterior.prior["log_L_center"].reason
 
 

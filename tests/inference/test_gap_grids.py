@@ -144,8 +144,9 @@ def test_supervised_paths_have_knots_where_students_are() -> None:
         ASKED, law("distillation"), used
     )
     assert set(grids_of(ASKED, law("distillation"), supervised)) == {"N", "D", "L"}
-    # Students drift where it is asked for.
-    assert set(grids_of(Misfit(), law("distillation"), used)) == {"N", "D", "L"}
+    # Students drift unless it is asked not to.
+    assert Misfit() == ASKED
+    assert set(grids_of(Misfit(students=False), law("distillation"), used)) == {"N", "D", "L"}
 
 
 @pytest.mark.parametrize("name", LAWS)

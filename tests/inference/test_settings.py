@@ -30,7 +30,13 @@ def test_a_setting_out_of_range_is_named_with_its_default(name, value, said):
     text = str(caught.value)
     assert f"{name} = {value}" in text
     assert said in text
-    assert f"The default is {getattr(Settings(), name)}" in text
+    default = "0.95, with a misfit 0.99" if name == "target_accept" else getattr(Settings(), name)
+    assert f"The default is {default}" in text
+
+
+def test_steps_are_smaller_with_a_misfit_unless_a_target_is_asked_for():
+    assert Settings().acceptance(misfit=False) == 0.95 and Settings().acceptance(misfit=True) == 0.99
+    assert {Settings(target_accept=0.8).acceptance(misfit=misfit) for misfit in (True, False)} == {0.8}
 
 
 def test_all_faults_are_listed_at_once():

@@ -129,7 +129,7 @@ def test_anew_has_the_same_table_seed_settings_and_misfit(monkeypatch: pytest.Mo
     monkeypatch.setattr(module, "fit", record)
     found = sensitivity(posterior, anew="all", **NEAR)
     assert len(found.rows) == 9 and found.not_asked == ()
-    assert asked["misfit"] == module.Misfit(reach=3.0) and asked["seed"] == posterior.seed
+    assert asked["misfit"] == module.Misfit(reach=3.0, students=False) and asked["seed"] == posterior.seed
     assert (asked["settings"].chains, asked["settings"].draws) == (2, 250)
     assert asked["table"].sha256 == posterior.table.sha256 and asked["law"] == posterior.law
     other = [row for row in found.rows if row.about != "E"]  # the others are carried to where E is fixed
