@@ -99,6 +99,7 @@ def report_of(found: Backtest, output: Path | None) -> BacktestKeys:
     return BacktestKeys(
         table=found.source,
         table_sha256=found.table_sha256,
+        law=found.law,
         by=found.by,
         prob=found.prob,
         seed=found.seed,
@@ -148,7 +149,8 @@ def show_backtest(report: BacktestKeys, *, quiet: bool) -> None:
     say()
     say(
         f"Coverage of {percent(report.prob)} equal-tailed intervals of the next run's loss, every cluster counted "
-        "once; CRPS, bias (actual over median) and width (median) of ln loss, in 1/1000. Smaller CRPS is better."
+        "once; CRPS, bias (actual over median) and width (median) of ln loss, in 1/1000. Smaller CRPS is better. "
+        f"The posteriors are of the {report.law} law."
     )
     if not quiet:
         say_all("Notes", report.notes)

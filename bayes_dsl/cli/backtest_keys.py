@@ -28,6 +28,7 @@ class BacktestKeys(Keys):
 
     table: str
     table_sha256: str
+    law: str = Field(description="of the posteriors; each point fit names its own")
     by: str = Field(description="the scale that runs were held out by")
     prob: float
     seed: int

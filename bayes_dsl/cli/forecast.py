@@ -104,7 +104,7 @@ def answer(
         sensitivity=None if weighed is None else _leaning(weighed, question, prob, expected.loss[:, 0]),
         health=health_of(posterior),
         warnings=list(expected.warnings),
-        backtest=None if backtest is None else quote(posterior, backtest, inputs, times),
+        backtest=None if backtest is None else quote(posterior, backtest, inputs),
     )
     return Answer(question=question, next_run=next_run, report=report)
 
@@ -167,8 +167,8 @@ def show_forecast(
         say(_reach(report))
     for told in dict.fromkeys(_misfit(report) for report in reports):
         say(told)
-        if report.backtest is not None:
-            say(report.backtest[:1].upper() + report.backtest[1:])
+    for told in _backtested(reports):
+        say(told)
     for report in reports:
         for told in report.sensitivity.matters if report.sensitivity is not None else ():
             say(f"Sensitivity of {_size(report)}: {told[:1].lower()}{told[1:]}")
@@ -221,6 +221,17 @@ def _misfit(report: ForecastKeys) -> str:
     if report.misfit_share is None:
         return "Misfit: none; the law is taken to hold exactly, and no interval here says how far it may not"
     return f"Misfit of {_size(report)}: {report.misfit_share:.0%} of the variance of ln(expected loss)"
+
+
+def _backtested(reports: Sequence[ForecastKeys]) -> list[str]:
+    """What the back-test says, once for all targets of which it says the same, which are named where they differ."""
+    sizes: dict[str, list[str]] = {}
+    for report in reports:
+        if report.backtest is not None:
+            sizes.setdefault(report.backtest, []).append(_size(report))
+    if len(sizes) == 1:
+        return [told[:1].upper() + told[1:] for told in sizes]
+    return [f"For {', '.join(dict.fromkeys(those))}: {told}" for told, those in sizes.items()]
 
 
 def _numbers(loss: LossKeys) -> tuple[str, str, str]:

@@ -13,8 +13,8 @@ from bayes_dsl.validation.backtest import Backtest
 from bayes_dsl.validation.backtest_file import read_backtest
 
 
-def quote(posterior: Posterior, path: Path, inputs: Mapping[str, float], times_largest_compute: float) -> str:
-    """One sentence; of a back-test of another table it says that and nothing more.
+def quote(posterior: Posterior, path: Path, inputs: Mapping[str, float]) -> str:
+    """One sentence; of a back-test of another table or law it says that and nothing more.
 
     Raises
     ------
@@ -27,13 +27,18 @@ def quote(posterior: Posterior, path: Path, inputs: Mapping[str, float], times_l
             f"back-test {path.name}: not quoted, for it is of {found.source} (sha256 {found.table_sha256[:12]}), "
             f"and the posterior's table is {posterior.table.source} (sha256 {posterior.table_sha256[:12]})"
         )
+    if found.law != posterior.law.name:
+        return (
+            f"back-test {path.name}: not quoted, for its posteriors are of the {found.law} law, "
+            f"and this one is of the {posterior.law.name} law"
+        )
     method = "bare law" if posterior.misfit == BARE_LAW else "misfit"
-    return found.quoted(method, _beyond(posterior, found, inputs, times_largest_compute))
+    return found.quoted(method, _beyond(posterior, found, inputs))
 
 
-def _beyond(
-    posterior: Posterior, found: Backtest, inputs: Mapping[str, float], times_largest_compute: float
-) -> float:
-    if found.by == "compute":
-        return times_largest_compute
-    return inputs[found.by] / float(np.max(posterior.table.used.values(found.by)))
+def _beyond(posterior: Posterior, found: Backtest, inputs: Mapping[str, float]) -> float:
+    """The target's scale over the largest of all runs, as a back-test counts it; compute by params x tokens."""
+    used = posterior.table.used
+    names = ("params", "tokens") if found.by == "compute" else (found.by,)
+    asked = np.prod([inputs[name] for name in names])
+    return float(asked / np.max(np.prod([used.values(name) for name in names], axis=0)))

@@ -76,7 +76,7 @@ def backtest(
 
     Ours with and without misfit, and the literature's point fits with bootstrap, on the same runs.
 
-    Keys of --json: table, table_sha256, by, prob, seed, reach, by_holdout, by_distance, backtest, notes.
+    Keys of --json: table, table_sha256, law, by, prob, seed, reach, by_holdout, by_distance, backtest, notes.
     """
     from bayes_dsl.cli.backtest import backtest_table, factors_of
     from bayes_dsl.inference.settings import Settings

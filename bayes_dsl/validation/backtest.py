@@ -10,6 +10,7 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from bayes_dsl.errors import Fault, InputError, UnknownName
+from bayes_dsl.inference.fit import default_law
 from bayes_dsl.inference.settings import Settings
 from bayes_dsl.laws.base import Law
 from bayes_dsl.runs.table import RunTable
@@ -37,6 +38,8 @@ class Backtest:
     ----------
     table_sha256, source : str
         The table's hash, and its file's name.
+    law : str
+        Name of the posteriors' law.
     by : str
         The scale that runs were held out by: "compute", "params" or "tokens".
     prob : float
@@ -52,6 +55,7 @@ class Backtest:
 
     table_sha256: str
     source: str
+    law: str
     by: str
     prob: float
     rows: pd.DataFrame
@@ -186,6 +190,7 @@ def backtest(
     return Backtest(
         table_sha256=table.sha256,
         source=table.source,
+        law=(law or default_law(table)).name,
         by=by,
         prob=prob,
         rows=pd.concat(frames, ignore_index=True),

@@ -13,7 +13,7 @@ from bayes_dsl.errors import Fault, FileRefused
 from bayes_dsl.files import read_bytes, sha256_of_bytes, shown, write_atomically
 from bayes_dsl.validation.backtest import Backtest
 
-FORMAT = 1
+FORMAT = 2
 _LIMIT = 64 * 1024**2
 _KINDS: dict[str, type] = {
     "method": str,
@@ -42,6 +42,7 @@ def write_backtest(found: Backtest, path: Path) -> None:
         "bayes_dsl_backtest": FORMAT,
         "table_sha256": found.table_sha256,
         "source": found.source,
+        "law": found.law,
         "by": found.by,
         "prob": found.prob,
         "seed": found.seed,
@@ -77,6 +78,7 @@ def read_backtest(path: Path) -> Backtest:
     return Backtest(
         table_sha256=content["table_sha256"],
         source=content["source"],
+        law=content["law"],
         by=content["by"],
         prob=content["prob"],
         rows=frame,

@@ -4,7 +4,13 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import pytest
+
+from bayes_dsl.cli.quoted import quote
 from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.runs.table import RunTable
 from bayes_dsl.validation.backtest_file import write_backtest
 from tests.validation.made import made
 
@@ -30,6 +36,47 @@ def test_a_record_of_the_same_table_is_quoted(
     assert far.startswith("beyond what was back-tested: ")
     shown = bayes_dsl("forecast", posterior_file, *ASKED, "--backtest", kept).out
     assert "\nBack-tested at 1x to 2x" in shown
+
+
+def test_every_target_has_its_own_quote(
+    bayes_dsl, posterior_file: Path, small_posterior: Posterior, tmp_path: Path
+) -> None:
+    kept = tmp_path / "b.json"
+    write_backtest(made(small_posterior.table_sha256), kept)
+    targets = ("--student", "4e9", "--student", "4e10", "--tokens", "1e11")
+    shown = bayes_dsl("forecast", posterior_file, *targets, "--backtest", kept).out
+    assert "\nFor 4B x 100B: back-tested at 1x to 2x the largest compute" in shown
+    assert "\nFor 40B x 100B: beyond what was back-tested: " in shown
+    write_backtest(made(), kept)
+    shown = bayes_dsl("forecast", posterior_file, *targets, "--backtest", kept).out
+    assert shown.count("not quoted") == 1 and "\nBack-test b.json: not quoted" in shown
+
+
+def test_a_record_of_another_law_is_not_quoted(
+    bayes_dsl, posterior_file: Path, small_posterior: Posterior, tmp_path: Path
+) -> None:
+    kept = tmp_path / "b.json"
+    write_backtest(made(small_posterior.table_sha256, law="supervised"), kept)
+    said = told(bayes_dsl, posterior_file, kept)
+    assert (
+        "not quoted, for its posteriors are of the supervised law, and this one is of the chinchilla law"
+        in said
+    )
+
+
+def test_distances_count_from_the_largest_run_of_any_role_as_in_the_back_test(
+    small_posterior: Posterior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, runs = tmp_path / "b.json", [("supervised", 1e9, 4e10), ("distilled", 1e8, 1e10)]
+    write_backtest(made(small_posterior.table_sha256), kept)
+    frame = pd.DataFrame(runs, columns=["role", "params", "tokens"]).assign(
+        loss=3.0, teacher_loss=[np.nan, 2.5]
+    )
+    table = RunTable.from_pandas(frame)
+    monkeypatch.setattr(Posterior, "table", table)
+    for times, place in ((1.5, "1x to 2x"), (2.5, "2x to 4x")):
+        said = quote(small_posterior, kept, {"params": 1e9, "tokens": times * 4e10, "teacher_loss": 2.0})
+        assert said.startswith(f"back-tested at {place} the largest compute")
 
 
 def test_other_scales_are_measured_on_their_own(

@@ -15,7 +15,7 @@ ROWS = [
 ]
 
 
-def made(sha256: str = "0" * 64) -> Backtest:
+def made(sha256: str = "0" * 64, law: str = "chinchilla") -> Backtest:
     """Two methods on three runs of two clusters."""
     records = [
         {
@@ -40,6 +40,7 @@ def made(sha256: str = "0" * 64) -> Backtest:
     return Backtest(
         table_sha256=sha256,
         source="runs.csv",
+        law=law,
         by="compute",
         prob=0.9,
         rows=pd.DataFrame(records),

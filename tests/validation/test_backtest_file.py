@@ -23,7 +23,7 @@ def kept(tmp_path: Path) -> Path:
 def test_it_comes_back(kept: Path) -> None:
     found, asked = read_backtest(kept), made()
     pd.testing.assert_frame_equal(found.rows, asked.rows)
-    for name in ("table_sha256", "source", "by", "prob", "seed", "notes"):
+    for name in ("table_sha256", "source", "law", "by", "prob", "seed", "notes"):
         assert getattr(found, name) == getattr(asked, name)
 
 
@@ -51,5 +51,5 @@ def test_what_is_no_back_test_is_refused_in_a_line(kept: Path, text: str) -> Non
 
 def test_another_version_is_refused(kept: Path) -> None:
     kept.write_text(json.dumps({**json.loads(kept.read_text()), "bayes_dsl_backtest": 99}))
-    with pytest.raises(FileRefused, match="this release reads version 1"):
+    with pytest.raises(FileRefused, match="this release reads version 2"):
         read_backtest(kept)
