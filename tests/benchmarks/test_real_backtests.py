@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -41,6 +42,19 @@ def test_a_family_counts_once_however_many_tables_it_has() -> None:
     assert found["coverage"] == pytest.approx((0.9 + 0.5) / 2)
     assert found["crps / point fit"] == pytest.approx(np.exp(np.log(0.5) / 4))
     assert found["tables won against point fit"] == 1 and found["tables won against point fit, gamma 1"] == 0
+
+
+def test_cuts_are_means_over_families() -> None:
+    found = real.by_cut(rows(misfit=[1.0, 0.8, 0.5], **{"point fit": [0.5, 0.5, 0.5]}))
+    assert found.loc[(2.0, "misfit"), "coverage"] == pytest.approx((0.9 + 0.5) / 2)
+    assert found.loc[(4.0, "point fit"), "crps"] == pytest.approx(0.01 * 2**0.25)
+
+
+@pytest.mark.skipif(not real.RESULT.is_file(), reason="nothing is recorded yet")
+def test_the_record_is_of_today_s_program() -> None:
+    told = json.loads(real.RESULT.read_text(encoding="utf-8"))
+    if told["program"] != real.program():
+        warnings.warn(f"{real.RESULT.name}: of another program, run benchmarks.real_backtests", stacklevel=1)
 
 
 @pytest.mark.skipif(not real.RESULT.is_file(), reason="nothing is recorded yet")
