@@ -8,8 +8,8 @@ from bayes_dsl.inference.posterior import Posterior
 
 # Effects that a new run of each role brings: it is new in every one of them.
 EFFECTS_OF = {
-    "supervised": ("group", "replicate", "evaluation"),
-    "distilled": ("group", "teacher", "student"),
+    "supervised": ("group", "replicate", "evaluation", "data_order"),
+    "distilled": ("group", "teacher", "student", "data_order"),
 }
 STREAMS = {"next run": 1, "teacher": 2}
 
@@ -18,9 +18,13 @@ def scatter(posterior: Posterior, *, role: str, tokens: np.ndarray, stream: str)
     """ln(loss of one run / its expected loss), (draw, candidate), seeded by the posterior.
 
     Each draw has one random number for all candidates, so that a candidate's scatter is the same asked alone
-    or among others. A role without runs in the table scatters as the other role does.
+    or among others. A role without runs in the table scatters as the other role does. The next run's loss is
+    measured as the table's were: the standard error of its evaluation is the median of those that rows of its role
+    state.
     """
     scale, variance = scales(posterior, role=role, tokens=tokens)
+    if stream == "next run":
+        scale = np.hypot(scale, _evaluation_error(posterior, role))
     nu = posterior.draws("nu")
     rng = np.random.default_rng((posterior.seed, STREAMS[stream]))
     normal = rng.standard_normal(len(nu))
@@ -46,6 +50,14 @@ def scales(posterior: Posterior, *, role: str, tokens: np.ndarray) -> tuple[np.n
         start=np.zeros(len(sigma)),
     )
     return _token_scale(posterior, role, suffix, sigma, tokens), np.asarray(variance)
+
+
+def _evaluation_error(posterior: Posterior, role: str) -> float:
+    """Relative standard error of one measured loss, 0 where no row of the role states it."""
+    used = posterior.table.used
+    stated = (used.values("loss_se") / used.values("loss"))[used.values("role") == role]
+    stated = stated[np.isfinite(stated)]
+    return float(np.median(stated)) if stated.size else 0.0
 
 
 def _token_scale(

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 # Effects that rows can share, in the order in which they are sampled and reported.
-EFFECTS = ("group", "replicate", "teacher", "student", "evaluation")
+EFFECTS = ("group", "replicate", "teacher", "student", "evaluation", "data_order")
 
 EFFECT_MEANING = {
     "group": "rows of one group, such as checkpoints of one run",
@@ -20,6 +20,7 @@ EFFECT_MEANING = {
     "teacher": "students of one teacher",
     "student": "distilled rows of one student configuration",
     "evaluation": "rows scored on one evaluation set",
+    "data_order": "rows that saw their data in one order",
 }
 
 

@@ -252,9 +252,10 @@ def _effects(
             "no configuration was run with several seeds: seed noise and the rest share one scale, "
             "the same at all tokens"
         )
-    evaluations = {str(n) for n in used.values("eval_id") if n}
-    if len(evaluations) == 1:
+    if len({str(n) for n in used.values("eval_id") if n}) == 1:
         notes.append("one evaluation set: its error is shared by every row and so is part of E")
+    if len({str(n) for n in used.values("data_order") if n}) == 1:
+        notes.append("one order of the data: what it costs is shared by its rows and so is part of the law")
     return effects, levels, notes
 
 
@@ -274,7 +275,7 @@ def _is_sampled(name: str, shared: list[str], known: list[str]) -> bool:
         return len(shared) >= LEAST_REPLICATED
     if name == "evaluation":
         return len(known) >= 2
-    return bool(shared)
+    return bool(shared) and (name != "data_order" or len(known) >= 2)
 
 
 def _keys(used: RunTable) -> dict[str, np.ndarray]:
@@ -282,7 +283,7 @@ def _keys(used: RunTable) -> dict[str, np.ndarray]:
     role_of, group = used.values("role"), used.values("group")
     size, tokens = used.values("params"), used.values("tokens")
     teacher_loss, teacher_id = used.values("teacher_loss"), used.values("teacher_id")
-    evaluation = used.values("eval_id")
+    evaluation, data_order = used.values("eval_id"), used.values("data_order")
     groups, counts = np.unique(group, return_counts=True)
     in_shared_group = np.isin(group, groups[(counts > 1) & (groups != "")])
     columns: dict[str, list[str]] = {name: [] for name in EFFECTS}
@@ -297,6 +298,7 @@ def _keys(used: RunTable) -> dict[str, np.ndarray]:
         columns["student"].append(configuration if distilled else "")
         # In a gap measured on one evaluation set the set's error cancels.
         columns["evaluation"].append("" if distilled else str(evaluation[i]))
+        columns["data_order"].append(str(data_order[i]))
     return {name: np.array(column, dtype=object).astype(str) for name, column in columns.items()}
 
 

@@ -273,4 +273,7 @@ NOISE_DENSITIES = (
     Density(
         name="log_sd_evaluation", loc=log(0.005), scale=1.0, reason="one evaluation set is off by .1 to 2.5 %"
     ),
+    Density(
+        name="log_sd_data_order", loc=log(0.002), scale=1.0, reason="one order of the data shares .04 to 1 %"
+    ),
 )

@@ -110,6 +110,7 @@ COLUMNS: tuple[Column, ...] = (
     _label("seed", "seed of the run: rows that differ only here are replicates", _ANY_TEXT, "Remove it"),
     _label("group", "rows of one group share an effect (checkpoints of one run)", _ANY_TEXT, "Remove it"),
     _label("eval_id", "held-out set and tokenizer that the loss was measured on", _ANY_TEXT, "Remove it"),
+    _label("data_order", "rows that saw their data in one order share an effect", _ANY_TEXT, "Remove it"),
     _label("teacher_id", "name of the teacher", _ANY_TEXT, "Remove it"),
     _count("teacher_params", "parameters", "size of the teacher"),
     _count("teacher_tokens", "tokens", "training tokens of the teacher"),

@@ -73,7 +73,7 @@ def test_distances_count_from_the_largest_run_of_any_role_as_in_the_back_test(
         loss=3.0, teacher_loss=[np.nan, 2.5]
     )
     table = RunTable.from_pandas(frame)
-    monkeypatch.setattr(Posterior, "table", table)
+    monkeypatch.setitem(vars(small_posterior), "table", table)
     for times, place in ((1.5, "1x to 2x"), (2.5, "2x to 4x")):
         said = quote(small_posterior, kept, {"params": 1e9, "tokens": times * 4e10, "teacher_loss": 2.0})
         assert said.startswith(f"back-tested at {place} the largest compute")

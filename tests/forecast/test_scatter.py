@@ -13,6 +13,7 @@ from scipy import stats
 from bayes_dsl.forecast.scatter import EFFECTS_OF, scatter
 from bayes_dsl.inference.noise import EFFECTS, token_scale
 from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.runs.table import RunTable
 from tests.forecast.made import N_DRAWS, SPAN, made, many_draws, with_draws
 
 
@@ -91,7 +92,7 @@ def test_a_new_run_brings_each_effect_of_its_role(
         assert spread == pytest.approx(0.02 if effect in effects else 0.0, rel=0.05, abs=1e-7), effect
     every = {f"sd_{effect}": 0.01 * (i + 1) for i, effect in enumerate(effects)}
     spread = of_run(many_draws(with_draws(posterior, **bare, **every), 20), 1e10, role).std()
-    assert spread == pytest.approx(np.sqrt(0.01**2 + 0.02**2 + 0.03**2), rel=0.05)
+    assert spread == pytest.approx(np.sqrt(0.01**2 + 0.02**2 + 0.03**2 + 0.04**2), rel=0.05)
 
 
 def test_a_role_without_runs_scatters_as_the_other_does(posterior: Posterior) -> None:
@@ -114,3 +115,17 @@ def test_the_teachers_luck_is_not_the_students(posterior: Posterior) -> None:
     assert abs(np.corrcoef(student[:, 0], teacher[:, 0])[0, 1]) < 4 / np.sqrt(len(student))
     again = scatter(many, role="supervised", tokens=tokens, stream="teacher")
     np.testing.assert_array_equal(again, teacher)
+
+
+def test_the_next_run_is_measured_as_the_runs_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    posterior = many_draws(with_draws(made(), sigma=1e-9, sigma_distilled=1e-9, nu=1e6), 20)
+    frame = posterior.table.to_pandas()
+    supervised = frame["role"] == "supervised"
+    frame["loss_se"] = np.where(supervised, 0.03 * frame["loss"], np.nan)
+    frame.loc[0, "loss_se"] = 9.0
+    monkeypatch.setitem(vars(posterior), "table", RunTable.from_pandas(frame))
+    assert of_run(posterior, 1e10).std() == pytest.approx(0.03, rel=0.05)
+    # Neither students, whose rows state none, nor a teacher, whose loss is what it is.
+    assert of_run(posterior, 1e10, "distilled").std() < 1e-7
+    teacher = scatter(posterior, role="supervised", tokens=np.array([1e10]), stream="teacher")
+    assert teacher.std() < 1e-7

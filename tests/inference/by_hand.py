@@ -26,7 +26,7 @@ SETS = {
     "distillation": "busbridge_corrected",
     "exponential": "busbridge_corrected",
 }
-EFFECTS = ("group", "replicate", "teacher", "student", "evaluation")
+EFFECTS = ("group", "replicate", "teacher", "student", "evaluation", "data_order")
 Row = Mapping[str, Any]
 Floats = Mapping[str, Any]
 
@@ -270,10 +270,13 @@ def rich_rows(law_name: str) -> list[Row]:
     for seed, loss in (("1", 2.55), ("2", 2.58)):
         add(sup, 1e9, 1e10, loss, {"replicate": 0, "evaluation": 0}, seed=seed, eval_id="x")
     add(sup, 1e9, 1e10, 2.49, {"replicate": "alone", "evaluation": 1}, seed="1", eval_id="y", loss_se=0.03)
-    for seed, loss in (("1", 2.2), ("2", 2.24), ("3", 2.21)):
-        add(sup, 4e9, 8e10, loss, {"replicate": 1, "evaluation": 0}, seed=seed, eval_id="x")
-    add(sup, 5e8, 9e10, 2.41, {"replicate": "alone", "evaluation": "alone"}, eval_id="z")
-    add(sup, 6e8, 7e10, 2.43, {"replicate": "alone"})
+    # Orders of the data, across configurations: p and q shared (levels 0, 1), r alone.
+    for seed, loss, order in (("1", 2.2, "p"), ("2", 2.24, "q"), ("3", 2.21, "q")):
+        levels = {"replicate": 1, "evaluation": 0, "data_order": "pq".index(order)}
+        add(sup, 4e9, 8e10, loss, levels, seed=seed, eval_id="x", data_order=order)
+    alone = {"replicate": "alone", "evaluation": "alone", "data_order": "alone"}
+    add(sup, 5e8, 9e10, 2.41, alone, eval_id="z", data_order="r")
+    add(sup, 6e8, 7e10, 2.43, {"replicate": "alone", "data_order": 0}, data_order="p")
     if not law(law_name).explains("distilled"):
         return rows
     trained = list(rows)
@@ -285,7 +288,7 @@ def rich_rows(law_name: str) -> list[Row]:
     student(3e8, 1e10, 2.62, 2.20, {"teacher": 0, "student": 1}, teacher_id="big", blurred=(0, 0.01))
     student(3e8, 1e10, 2.60, 2.35, {"teacher": 1, "student": 1}, blurred=(1, 0.02))
     student(9e8, 2e10, 2.41, 2.21, {"teacher": 0, "student": 2}, teacher_id="big", blurred=(0, 0.005))
-    student(9e8, 2e10, 2.30, 2.35, {"teacher": 1, "student": 2})
+    student(9e8, 2e10, 2.30, 2.35, {"teacher": 1, "student": 2, "data_order": 0}, data_order="p")
     student(2e9, 5e10, 2.33, 2.35, {"teacher": 1, "student": "alone"}, eval_id="x")
     lone = {"teacher": "alone", "student": 0, "group": "alone"}
     student(1.5e8, 8e9, 2.85, 2.5, lone, group="g4", loss_se=0.02)

@@ -21,6 +21,7 @@ LEVELS = {
     "teacher": ("big", f"loss {2.35:.17g}"),
     "student": ("150000000 x 8000000000", "300000000 x 10000000000", "900000000 x 20000000000"),
     "evaluation": ("x", "y"),
+    "data_order": ("p", "q"),
 }
 
 
@@ -162,6 +163,20 @@ def test_an_evaluation_set_has_an_offset_once_there_are_two() -> None:
     study = plain_rows("distillation")
     on_y = [{**row, "eval_id": "y" if row["role"] == "distilled" else "x"} for row in study]
     assert sampled(on_y, "distillation") == set()
+
+
+def test_an_order_of_the_data_has_an_effect_once_there_are_two_and_rows_share_one() -> None:
+    rows = plain_rows("supervised")
+    said = "one order of the data: what it costs is shared by its rows and so is part of the law"
+    one = [{**row, "data_order": "p"} for row in rows]
+    assert sampled(one) == set() and said in observed(one).notes
+    own = [{**row, "data_order": str(i)} for i, row in enumerate(rows)]
+    assert sampled(own) == set() and said not in observed(own).notes
+    two = [{**row, "data_order": "pq"[i % 2]} for i, row in enumerate(rows)]
+    assert sampled(two) == {"data_order"} and said not in observed(two).notes
+    # Students share it with supervised runs.
+    study = [{**row, "data_order": "pq"[row["role"] == "distilled"]} for row in plain_rows("distillation")]
+    assert sampled([{**study[0], "data_order": "q"}, *study[1:]], "distillation") == {"data_order"}
 
 
 @pytest.mark.parametrize("name", ["supervised", "chinchilla"])
