@@ -69,7 +69,7 @@ def fit(
         bool,
         typer.Option(
             "--misfit/--no-misfit",
-            help="Let supervised runs leave the law, more so the further beyond the table; or the bare law.",
+            help="Let runs and students leave the law, more so the further beyond the table; or the bare law.",
         ),
     ] = True,
     prior_from: Annotated[

@@ -118,7 +118,8 @@ def _log_loss(posterior: Posterior, role: str, inputs: dict[str, np.ndarray]) ->
         parameters = {name: jnp.asarray(draws)[:, None] for name, draws in posterior.law_draws().items()}
         n_draws = len(next(iter(parameters.values())))
         result = np.empty((n_draws, size))
-        width = min(BLOCK, 1 << (size - 1).bit_length())
+        # Never one column alone, which XLA computes otherwise, to the last digit.
+        width = min(BLOCK, max(2, 1 << (size - 1).bit_length()))
         for begin in range(0, size, width):
             end = min(begin + width, size)
             block = {name: _padded(array[..., begin:end], width) for name, array in inputs.items()}

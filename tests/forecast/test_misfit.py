@@ -41,13 +41,22 @@ def quietly(posterior: Posterior, **asked: Any) -> np.ndarray:
         return expected_loss(posterior, **asked).loss
 
 
-def test_a_target_alone_is_the_same_among_ten_thousand(posterior: Posterior) -> None:
-    alone = quietly(posterior, **ASKED)[:, 0]
-    sizes, tokens = np.geomspace(1e7, 1e12, 10_000), np.geomspace(1e9, 1e14, 10_000)
-    sizes[7_321], tokens[7_321] = ASKED["student_params"], ASKED["student_tokens"]
-    assert (
-        quietly(posterior, student_params=sizes, student_tokens=tokens)[:, 7_321].tolist() == alone.tolist()
-    )
+@pytest.mark.parametrize(
+    "teacher", [{}, {"teacher_loss": 2.1}, {"teacher_params": 6e10, "teacher_tokens": 3e12}], ids=len
+)
+def test_a_target_alone_is_the_same_among_ten_thousand(
+    posterior: Posterior, teacher: dict[str, float]
+) -> None:
+    """Without a teacher, with a measured one, and with one that is yet to be trained."""
+    alone = quietly(posterior, **ASKED, **teacher)[:, 0]
+    many = {
+        "student_params": np.geomspace(1e7, 1e12, 10_000),
+        "student_tokens": np.geomspace(1e9, 1e14, 10_000),
+    }
+    many |= {name: np.geomspace(value / 1.2, 1.2 * value, 10_000) for name, value in teacher.items()}
+    for name, value in {**ASKED, **teacher}.items():
+        many[name][7_321] = value
+    assert quietly(posterior, **many)[:, 7_321].tolist() == alone.tolist()
 
 
 def test_an_optimiser_sees_the_value_and_the_slope_of_the_forecast(posterior: Posterior) -> None:
