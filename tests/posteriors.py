@@ -12,7 +12,7 @@ from scipy import stats
 
 from bayes_dsl.inference.observations import observe
 from bayes_dsl.inference.posterior import Posterior
-from bayes_dsl.inference.priors import default_prior
+from bayes_dsl.inference.priors import Prior, default_prior
 from bayes_dsl.laws.base import Law
 from bayes_dsl.runs.table import RunTable
 
@@ -38,11 +38,13 @@ def posterior_around(
     spread: float = 1e-3,
     seed: int = 0,
     diagnostics: Mapping[str, object] | None = None,
+    prior: Prior | None = None,
 ) -> Posterior:
     """Draws that scatter by `spread` (relative) about the truth; noise `sigma`, no shared effects."""
+    prior = default_prior(law, typical_loss=2.5) if prior is None else prior
     rng = np.random.default_rng(seed)
     shape = (CHAINS, DRAWS)
-    observations = observe(table, law=law, prior=default_prior(law, typical_loss=2.5))
+    observations = observe(table, law=law, prior=prior)
     structure, data = observations.structure, observations.data
     draws = {name: truth[name] * np.exp(spread * rng.standard_normal(shape)) for name in law.names}
     draws |= {
@@ -81,7 +83,7 @@ def posterior_around(
         }
     )
     records = {
-        "prior": default_prior(law, typical_loss=2.5).to_records(),
+        "prior": prior.to_records(),
         "diagnostics": diagnostics or HEALTHY,
         "token_span": {},
         "center": data["center"],

@@ -13,6 +13,7 @@ from bayes_dsl.cli.backtest_keys import BacktestKeys, ScoresKeys
 from bayes_dsl.cli.output import number, percent, print_json, say, say_all, show_table
 from bayes_dsl.cli.progress import problem_progress
 from bayes_dsl.errors import Fault, InputError
+from bayes_dsl.inference.carried import CarriedPrior
 from bayes_dsl.inference.settings import Settings
 from bayes_dsl.laws.registry import law as law_of
 from bayes_dsl.runs.quantities import number_of
@@ -54,6 +55,7 @@ def backtest_table(
     by: Scale,
     methods: Sequence[str] | None,
     law: str | None,
+    prior: CarriedPrior | None,
     prob: float,
     seed: int,
     settings: Settings,
@@ -71,6 +73,7 @@ def backtest_table(
             by=by,
             methods=methods or None,
             law=None if law is None else law_of(law),
+            prior=prior,
             prob=prob,
             seed=seed,
             settings=settings,

@@ -15,6 +15,7 @@ from bayes_dsl.cli.options import (
     QuietOption,
     SeedOption,
     TableArgument,
+    UniqueOption,
     WhereOption,
 )
 from bayes_dsl.cli.validation_verbs import ScaleName
@@ -62,14 +63,7 @@ def compare(
             metavar="LOSS", show_default=False, help="The loss of its teacher; without one it is supervised."
         ),
     ] = None,
-    unique: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TOKENS",
-            show_default=False,
-            help="Distinct tokens among those; for the law of repeated data.",
-        ),
-    ] = None,
+    unique: UniqueOption = None,
     holdout: Annotated[
         list[str] | None,
         typer.Option(

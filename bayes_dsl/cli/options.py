@@ -61,6 +61,31 @@ KindOption = Annotated[
 AcceptOption = Annotated[
     bool, typer.Option("--accept-unhealthy", help="Use a posterior that failed its health gate.")
 ]
+PriorFromOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE.nc|published:NAME",
+        show_default=False,
+        help="Start from another study's posterior, or from hoffmann, besiroglu, busbridge_table6 or "
+        "busbridge_corrected. Default: the package's prior.",
+    ),
+]
+InflateOption = Annotated[
+    float | None,
+    typer.Option(
+        metavar="X",
+        show_default=False,
+        help="Multiply that prior's standard deviations: above 1 where this study is only alike.",
+    ),
+]
+UniqueOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TOKENS",
+        show_default=False,
+        help="Distinct tokens among those; for the law of repeated data.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")]
 SeedOption = Annotated[

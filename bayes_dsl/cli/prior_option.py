@@ -12,7 +12,9 @@ from bayes_dsl.inference.published_prior import prior_from_published
 PUBLISHED = "published:"
 
 
-def prior_of(named: str | None, *, inflate: float | None, accept_unhealthy: bool) -> CarriedPrior | None:
+def prior_of(
+    named: str | None, *, inflate: float | None, accept_unhealthy: bool, verb: str = "fit"
+) -> CarriedPrior | None:
     """Return the prior that `--prior-from FILE.nc|published:NAME` names, or None for the package's own.
 
     Raises
@@ -27,7 +29,7 @@ def prior_of(named: str | None, *, inflate: float | None, accept_unhealthy: bool
             return None
         raise InputError(
             Fault(
-                where="fit",
+                where=verb,
                 what="--inflate",
                 value=f"{inflate:g}",
                 rule="it widens the prior that --prior-from names, and none is named",

@@ -41,7 +41,9 @@ class PowerKeys(Keys):
 class SensitivityKeys(Keys):
     """`sensitivity --json`: how far a forecast moves under other assumptions."""
 
-    inputs: dict[str, float] = Field(description="params, tokens, and the teacher's loss or size")
+    inputs: dict[str, float] = Field(
+        description="params, tokens, and what else was asked: the teacher's loss or size, unique tokens"
+    )
     about: str = Field(description="expected (the law's loss) or next_run (with the scatter of one run)")
     prob: float = Field(description="probability of every interval")
     forecast: EndsKeys

@@ -12,9 +12,11 @@ from bayes_dsl.cli.options import (
     AcceptOption,
     ColumnsOption,
     CountingOption,
+    InflateOption,
     JsonOption,
     KindOption,
     LawName,
+    PriorFromOption,
     ProbOption,
     QuietOption,
     SeedOption,
@@ -72,23 +74,8 @@ def fit(
             help="Let runs and students leave the law, more so the further beyond the table; or the bare law.",
         ),
     ] = True,
-    prior_from: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FILE.nc|published:NAME",
-            show_default=False,
-            help="Start from another study's posterior, or from hoffmann, besiroglu, busbridge_table6 or "
-            "busbridge_corrected. Default: the package's prior.",
-        ),
-    ] = None,
-    inflate: Annotated[
-        float | None,
-        typer.Option(
-            metavar="X",
-            show_default=False,
-            help="Multiply that prior's standard deviations: above 1 where this study is only alike.",
-        ),
-    ] = None,
+    prior_from: PriorFromOption = None,
+    inflate: InflateOption = None,
     accept_unhealthy: AcceptOption = False,
     columns: ColumnsOption = None,
     where: WhereOption = None,

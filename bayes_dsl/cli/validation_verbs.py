@@ -12,13 +12,16 @@ from bayes_dsl.cli.options import (
     AcceptOption,
     ColumnsOption,
     CountingOption,
+    InflateOption,
     JsonOption,
     LawName,
     PosteriorArgument,
+    PriorFromOption,
     ProbOption,
     QuietOption,
     SeedOption,
     TableArgument,
+    UniqueOption,
     WhereOption,
 )
 
@@ -57,6 +60,9 @@ def backtest(
             help="Of the posteriors; default as in fit.",
         ),
     ] = None,
+    prior_from: PriorFromOption = None,
+    inflate: InflateOption = None,
+    accept_unhealthy: AcceptOption = False,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Keep it, for `forecast --backtest FILE`."),
@@ -74,11 +80,13 @@ def backtest(
 ) -> None:
     """Say how forecasts of the larger runs would have done, made from the smaller runs alone.
 
-    Ours with and without misfit, and the literature's point fits with bootstrap, on the same runs.
+    Ours with and without misfit, and the literature's point fits with bootstrap, on the same runs. The prior of
+    --prior-from is that of ours, and must come from runs that are not in the table.
 
     Keys of --json: table, table_sha256, law, by, prob, seed, reach, by_holdout, by_distance, backtest, notes.
     """
     from bayes_dsl.cli.backtest import backtest_table, factors_of
+    from bayes_dsl.cli.prior_option import prior_of
     from bayes_dsl.inference.settings import Settings
 
     backtest_table(
@@ -90,6 +98,7 @@ def backtest(
         by=by,
         methods=method,
         law=law,
+        prior=prior_of(prior_from, inflate=inflate, accept_unhealthy=accept_unhealthy, verb="backtest"),
         prob=prob,
         seed=seed,
         settings=Settings(),
@@ -154,6 +163,7 @@ def sensitivity(
     teacher_tokens: Annotated[
         str | None, typer.Option(metavar="TOKENS", help="Training tokens of that teacher.")
     ] = None,
+    unique: UniqueOption = None,
     floor: Annotated[
         list[float] | None,
         typer.Option(
@@ -193,7 +203,12 @@ def sensitivity(
     from bayes_dsl.cli.sensitivity import forecast_sensitivity
 
     (asked,) = questions(
-        [student], [tokens], teacher_loss=teacher_loss, teacher=teacher, teacher_tokens=teacher_tokens
+        [student],
+        [tokens],
+        teacher_loss=teacher_loss,
+        teacher=teacher,
+        teacher_tokens=teacher_tokens,
+        unique=unique,
     )
     forecast_sensitivity(
         posterior,

@@ -28,7 +28,8 @@ from bayes_dsl.inference.misfit import (
 from bayes_dsl.inference.observations import Observations, observe
 from bayes_dsl.inference.paths import beyond
 from bayes_dsl.inference.posterior import Posterior
-from bayes_dsl.inference.priors import Prior, default_prior
+from bayes_dsl.inference.prior_for import prior_for, refuse_mismatch
+from bayes_dsl.inference.priors import Prior
 from bayes_dsl.inference.sampler import Progress, Sampled, sample
 from bayes_dsl.inference.settings import CAREFUL, Settings
 from bayes_dsl.laws.base import Law
@@ -92,7 +93,7 @@ def fit(
         rows that a carried prior has seen.
     InputError
         A misfit is asked for, and the law has neither size nor tokens for it to drift along; or a carried prior is
-        of another law.
+        of another law; or a prior lacks a density of what is sampled, or has one of what is not.
     NotConverged
         The draws fail the health gate; they are on the error's `posterior`.
     """
@@ -100,10 +101,8 @@ def fit(
         check_counting(cost_model, table.counting)
     if isinstance(prior, CarriedPrior):
         law = prior.law_for(table) if law is None else law
-        prior = prior.onto(table, law)
     law = default_law(table) if law is None else law
-    if prior is None:
-        prior = default_prior(law, typical_loss=float(np.median(table.used.values("loss"))))
+    prior = prior_for(table, law, prior)
     without: tuple[str, ...] = ()
     if misfit == "default":
         misfit, without = misfit_of(law, table.used)
@@ -113,6 +112,7 @@ def fit(
         )
         without = (*without, *students_held(misfit, law, table.used))
     observations = observe(table, law=law, prior=prior, misfit=misfit)
+    refuse_mismatch(observations.structure)
     accept, again = settings.acceptance(misfit=misfit is not None), list[str]()
     settings = replace(settings, target_accept=accept)
     posterior = _sampled(table, observations, prior, settings, seed, progress)

@@ -122,11 +122,8 @@ def default_prior(law: Law, *, typical_loss: float) -> Prior:
     Supervised scales follow a study of 12 public tables, whose gamma lies between .2 and .95; distilled ones
     a simulated study from the published coefficients with B' put right.
     """
-    coordinates = coordinates_of(law)
-    replaced = {coordinate: prior for prior, coordinate in coordinates.replaces}
     known = {density.name: density for density in (*_supervised(typical_loss), *_distilled())}
-    wanted = [replaced.get(name, name) for name in coordinates.names]
-    missing = [name for name in wanted if name not in known]
+    missing = without_default(law)
     if missing:
         raise InputError(
             Fault(
@@ -137,7 +134,20 @@ def default_prior(law: Law, *, typical_loss: float) -> Prior:
                 remedy=f"Pass prior=prior_of_your_own(...) with a density for {', '.join(missing)}",
             )
         )
-    return Prior(densities=(*(known[name] for name in wanted), *NOISE_DENSITIES))
+    return Prior(densities=(*(known[name] for name in density_names(law)), *NOISE_DENSITIES))
+
+
+def density_names(law: Law) -> tuple[str, ...]:
+    """What a prior's densities of a law's coefficients are called, in the order of its coordinates."""
+    coordinates = coordinates_of(law)
+    replaced = {coordinate: prior for prior, coordinate in coordinates.replaces}
+    return tuple(replaced.get(name, name) for name in coordinates.names)
+
+
+def without_default(law: Law) -> tuple[str, ...]:
+    """Those of a law's densities that the package has none for: empty where the law has a default prior."""
+    known = {density.name for density in (*_supervised(1.0), *_distilled())}
+    return tuple(name for name in density_names(law) if name not in known)
 
 
 def prior_of_your_own(*densities: Density) -> Prior:

@@ -10,11 +10,14 @@ import pandas as pd
 from scipy.stats import binomtest
 
 from bayes_dsl.errors import Fault, InputError, UnknownName
+from bayes_dsl.inference.carried import CarriedPrior
 from bayes_dsl.inference.fit import default_law
+from bayes_dsl.inference.priors import Prior
 from bayes_dsl.inference.settings import Settings
 from bayes_dsl.laws.base import Law
 from bayes_dsl.runs.table import RunTable
 from bayes_dsl.validation.forecasters import METHODS, Question, Told, methods_for
+from bayes_dsl.validation.given_priors import law_of_prior, origin_of
 from bayes_dsl.validation.holdouts import Holdout, Scale, holdouts
 
 try:
@@ -126,6 +129,7 @@ def backtest(
     by: Scale = "compute",
     methods: Sequence[str] | None = None,
     law: Law | None = None,
+    prior: Prior | CarriedPrior | None = None,
     prob: float = 0.9,
     seed: int = 0,
     settings: Settings = DEFAULT_SETTINGS,
@@ -142,7 +146,10 @@ def backtest(
     methods : sequence of str, optional
         Names of `METHODS`; default: all that can say something of the table's runs.
     law : Law, optional
-        Of the posteriors; default: see `fit`.
+        Of the posteriors; default: see `fit`. The point fits are of the literature's laws all the same.
+    prior : Prior or CarriedPrior, optional
+        Of the posteriors, as `fit` takes it; a law of your own needs one. It must come from other studies than this
+        table, which is yours to see to: only rows that a carried prior has seen as they are can be refused here.
     prob : float
         Probability of the intervals.
     seed : int
@@ -156,7 +163,9 @@ def backtest(
     UnknownName
         A method is none of those for this table.
     InputError
-        See `holdouts`.
+        See `holdouts`; or the law and its prior do not go together, as in `fit`.
+    CountingMismatch, TableError
+        A carried prior counts parameters otherwise than the table, or has seen rows of it.
     """
     known = methods_for(table)
     asked = tuple(known if methods is None else methods)
@@ -169,9 +178,11 @@ def backtest(
             for one in unknown or ["none"]
         ]
         raise UnknownName(faults)
+    law = law_of_prior(table, law, prior)
     cut = holdouts(table, factors, by=by)
     frames, notes = [], [] if scoringrules is not None else [CRPS_NOTE]
-    question = Question(law=law, seed=seed, settings=settings)
+    notes += [] if law is None or prior is None else [origin_of(law, prior)]
+    question = Question(law=law, prior=prior, seed=seed, settings=settings)
     total = len(cut) * len(asked)
     for position, (holdout, name) in enumerate((one, name) for one in cut for name in asked):
         try:

@@ -11,10 +11,12 @@ import numpy as np
 from bayes_dsl.errors import ExtrapolationWarning, NotConverged
 from bayes_dsl.forecast.next_run import next_run_loss
 from bayes_dsl.inference.bootstrap import bootstrap, predict
+from bayes_dsl.inference.carried import CarriedPrior
 from bayes_dsl.inference.fit import fit
 from bayes_dsl.inference.misfit import Misfit
 from bayes_dsl.inference.point_fit import point_fit
 from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.inference.priors import Prior
 from bayes_dsl.inference.settings import Settings
 from bayes_dsl.laws.base import Law
 from bayes_dsl.laws.supervised import CHINCHILLA, SUPERVISED
@@ -35,11 +37,12 @@ class Told:
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What every method is given: the law of a posterior (None: the default), the seed, the sampler."""
+    """What every method is given: law and prior of a posterior (None: the default), the seed, the sampler."""
 
     law: Law | None
     seed: int
     settings: Settings
+    prior: Prior | CarriedPrior | None = None
 
 
 Method = Callable[[RunTable, RunTable, Question], Told]
@@ -84,7 +87,14 @@ def methods_for(table: RunTable) -> tuple[str, ...]:
 
 def _posterior(known: RunTable, later: RunTable, asked: Question, misfit: Misfit | None) -> Told:
     try:
-        posterior = fit(known, law=asked.law, misfit=misfit, seed=asked.seed, settings=asked.settings)
+        posterior = fit(
+            known,
+            law=asked.law,
+            prior=asked.prior,
+            misfit=misfit,
+            seed=asked.seed,
+            settings=asked.settings,
+        )
         problems: tuple[str, ...] = ()
     except NotConverged as error:
         posterior, problems = error.posterior, tuple(error.diagnostics.problems())

@@ -10,12 +10,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bayes_dsl.errors import Fault, InputError
+from bayes_dsl.inference.carried import CarriedPrior
 from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.inference.priors import Prior
 from bayes_dsl.inference.settings import Settings
 from bayes_dsl.laws.base import Law
 from bayes_dsl.laws.registry import registered
 from bayes_dsl.runs.table import RunTable
 from bayes_dsl.validation.agreement import Expected, sentences
+from bayes_dsl.validation.given_priors import origin_of, refuse_unfit_priors
 from bayes_dsl.validation.holdouts import Holdout, Scale, holdouts
 from bayes_dsl.validation.law_scores import cautions, forecast_weights, held_out_scores, ranked
 from bayes_dsl.validation.left_out import (
@@ -95,6 +98,7 @@ def compare_laws(
     table: RunTable,
     *,
     laws: Sequence[Law] | None = None,
+    priors: Mapping[str, Prior | CarriedPrior] | None = None,
     targets: Sequence[Mapping[str, float]] = (),
     factors: Sequence[float] | None = None,
     by: Scale = "compute",
@@ -104,7 +108,7 @@ def compare_laws(
     settings: Settings = DEFAULT_SETTINGS,
     progress: Progress | None = None,
 ) -> LawComparison:
-    """Sample each law (bare, with its default prior) on a table, and compare what they say.
+    """Sample each law (bare, with its default prior or the one given) on a table, and compare what they say.
 
     Rows are left out one at a time by Pareto-smoothed importance sampling. Where rows share sampled effects (of a
     group, a teacher, a configuration) that would be too kind, and whole clusters are left out in folds instead, each
@@ -116,7 +120,11 @@ def compare_laws(
     laws : sequence of Law, optional
         At least two; default: the registered laws that explain every row, without those that
         explain distilled runs where there are none, and without the law of repeated data where no row repeats any or
-        some row does not say how many of its tokens are unique.
+        some row does not say how many of its tokens are unique. A law of your own is compared as any other.
+    priors : mapping of str to Prior or CarriedPrior, optional
+        By name of the law, as `fit` takes them; laws without one have their default prior, which a law of your own
+        does not have. They are the priors of every posterior here, on the whole table and on its parts, so they must
+        come from elsewhere than this table: rows that a carried prior has seen are refused.
     targets : sequence of mapping, optional
         Each with `student_params`, `student_tokens` and, for distilled runs, `teacher_loss` (or `teacher_params` and
         `teacher_tokens`), and `unique_tokens` for the law of repeated data: runs whose expected loss is compared.
@@ -137,22 +145,28 @@ def compare_laws(
     ------
     InputError
         Fewer than two laws, two of one name, or fewer than two folds; a target without unique tokens for a law that
-        reads them, or with them for laws that do not; or see `holdouts` for factors of your own.
+        reads them, or with them for laws that do not; or see `holdouts` for factors of your own. A law of your own
+        without a prior, a prior for a law that is not compared, or one that does not fit its law (as in `fit`).
+    CountingMismatch
+        A carried prior counts parameters otherwise than the table.
     TableError
-        A law does not explain a role of the table, or reads a column that is empty in some row.
+        A law does not explain a role of the table, or reads a column that is empty in some row; or the table has rows
+        that a carried prior has seen.
     NotIdentified
         A target has a teacher and a law knows none, or the other way round.
     """
-    chosen = tuple(_laws(table, laws, targets))
+    chosen, priors = tuple(_laws(table, laws, targets)), dict(priors or {})
+    refuse_unfit_priors(table, chosen, priors)
     if folds < 2:
         raise InputError(_fault("folds", f"{folds}", "must be 2 or more", f"The default is {FOLDS}"))
     cut, notes = _cut(table, factors, by)
+    notes += [origin_of(law, priors[law.name]) for law in chosen if law.name in priors]
     labels = independent(table.used)
     clustered = shares_effects(table, chosen[0])
     fold = folds_of(labels, folds, seed=seed) if clustered else np.empty(0, dtype=np.int64)
     rounds = int(fold.max(initial=-1)) + 1
     step = _counted(progress, len(chosen) * (1 + len(cut) + rounds))
-    sampling = Sampling(seed=seed, settings=settings, step=step)
+    sampling = Sampling(seed=seed, settings=settings, step=step, priors=priors)
     posteriors = {law.name: sampling.posterior(table, law) for law in chosen}
     scores: dict[str, Floats] = {}
     pareto_k: dict[str, Floats] = {}

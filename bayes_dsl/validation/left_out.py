@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from bayes_dsl.errors import NotConverged
+from bayes_dsl.inference.carried import CarriedPrior
 from bayes_dsl.inference.fit import fit
 from bayes_dsl.inference.observations import observe
 from bayes_dsl.inference.posterior import Posterior
-from bayes_dsl.inference.priors import default_prior
+from bayes_dsl.inference.priors import Prior
 from bayes_dsl.inference.settings import Settings
 from bayes_dsl.laws.base import Law
 from bayes_dsl.runs.table import RunTable
@@ -32,16 +33,27 @@ HELD_OUT = ("law", "factor", "run_id", "cluster", "beyond", "log_score", "crps",
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How every posterior of a comparison is sampled, and what is called when one is done."""
+    """How every posterior of a comparison is sampled, and what is called when one is done.
+
+    `priors`: by name of the law, of the whole table and of every part of it; laws without one have their default.
+    """
 
     seed: int
     settings: Settings
     step: Step
+    priors: Mapping[str, Prior | CarriedPrior] = field(default_factory=dict)
 
     def posterior(self, table: RunTable, law: Law) -> Posterior:
         """The posterior of the bare law, past its health gate or not: `healthy` says which."""
         try:
-            found = fit(table, law=law, misfit=None, seed=self.seed, settings=self.settings)
+            found = fit(
+                table,
+                law=law,
+                prior=self.priors.get(law.name),
+                misfit=None,
+                seed=self.seed,
+                settings=self.settings,
+            )
         except NotConverged as error:
             found = error.posterior
         self.step()
@@ -56,8 +68,8 @@ def shares_effects(table: RunTable, law: Law) -> bool:
     TableError
         The law does not explain a role of the table.
     """
-    prior = default_prior(law, typical_loss=float(np.median(table.used.values("loss"))))
-    effects = observe(table, law=law, prior=prior).structure.effects
+    # Which rows share what is the table's alone, whatever is believed of them.
+    effects = observe(table, law=law, prior=Prior(densities=())).structure.effects
     return any(levels for name, levels in effects if name in SHARED)
 
 

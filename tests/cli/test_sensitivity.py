@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from tests.forecast.made import drifting, made
+from tests.repeated import repeated_posterior
 from tests.validation.sampled import with_coordinates
 
 TARGET = ("--student", "20B", "--tokens", "400e9")
@@ -49,3 +50,22 @@ def test_people_read_what_matters_and_what_is_not_told(bayes_dsl, tmp_path: Path
 def test_a_value_that_is_no_E_is_one_line(bayes_dsl, posterior_file: Path) -> None:
     ran = bayes_dsl("sensitivity", posterior_file, *TARGET, "--floor", "-1")
     assert ran.code == 2 and ran.err.count("\n") == 1 and "E = -1.0" in ran.err
+
+
+def test_unique_tokens_are_asked_for_and_taken(bayes_dsl, tmp_path: Path) -> None:
+    path = tmp_path / "repeated.nc"
+    with_coordinates(repeated_posterior()).save(path)
+    ran = bayes_dsl("sensitivity", path, *TARGET, "--anew", "never")
+    assert ran.code == 2 and ran.err.count("\n") == 1
+    assert "unique_tokens = none" in ran.err and "--unique" in ran.err
+    medians = []
+    for unique in ("400B", "20B"):
+        ran = bayes_dsl("sensitivity", path, *TARGET, "--unique", unique, "--anew", "never", "--json")
+        assert ran.code == 0 and ran.err == ""
+        found = json.loads(ran.out)
+        medians.append(found["forecast"]["median"])
+    assert found["inputs"] == {"params": 2e10, "tokens": 4e11, "unique_tokens": 2e10}
+    # Tokens that were seen 20 times teach less.
+    assert medians[1] > medians[0] + 0.01
+    said = bayes_dsl("sensitivity", path, *TARGET, "--unique", "20B", "--anew", "never").out
+    assert "unique tokens 20B" in said

@@ -25,6 +25,7 @@ def test_the_help_has_every_option_with_a_meaning(bayes_dsl) -> None:
     assert all(name in shown for name in METHODS)
     for flag in ("--holdout", "--by", "--method", "--output", "--plot", "--columns", "--where", "--json"):
         assert flag in shown
+    assert "--prior-from" in shown and "--inflate" in shown and "--accept-unhealthy" in shown
 
 
 def test_the_help_of_calibrate(bayes_dsl) -> None:
@@ -39,6 +40,7 @@ def test_the_help_of_sensitivity(bayes_dsl) -> None:
         "--student",
         "--tokens",
         "--teacher-loss",
+        "--unique",
         "--floor",
         "--about",
         "--anew",

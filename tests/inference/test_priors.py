@@ -15,7 +15,9 @@ from bayes_dsl.inference.priors import (
     Density,
     Prior,
     default_prior,
+    density_names,
     prior_of_your_own,
+    without_default,
 )
 from bayes_dsl.laws.base import Law, Parameter, Role
 from bayes_dsl.laws.registry import law, registered
@@ -98,6 +100,8 @@ def test_a_student_t_without_degrees_of_freedom_is_refused(df: float) -> None:
 def test_a_law_of_ones_own_needs_a_prior_of_ones_own() -> None:
     with pytest.raises(InputError, match=r"law mine: prior = none given.*log_k"):
         default_prior(MINE, typical_loss=2.5)
+    assert density_names(MINE) == without_default(MINE) == ("log_k",)
+    assert not any(without_default(known) for known in registered())
     k = Density(name="log_k", loc=0.0, scale=1.0, reason="unknown")
     sigma = Density(name="log_sigma", loc=-7.0, scale=0.1, reason="known")
     prior = prior_of_your_own(k, sigma)

@@ -15,7 +15,7 @@ from bayes_dsl.laws.supervised import CHINCHILLA, SUPERVISED
 from bayes_dsl.runs.table import RunTable
 from bayes_dsl.validation.laws import ROWS_OUT, _repeats, compare_laws
 from tests.repeated import repeated_table
-from tests.validation.compared import LAWS, made_by_hand
+from tests.validation.compared import LAWS, MINE, MY_PRIOR, MY_TRUTH, made_by_hand, my_table
 
 FAST = Settings(chains=2, warmup=500, draws=500)
 TARGET = {"student_params": 7e10, "student_tokens": 1.4e12}
@@ -38,6 +38,29 @@ def test_a_world_that_only_one_law_holds_is_told(bent_table: RunTable) -> None:
     assert found.laws.loc["supervised", "forecast_weight"] > 0.9
     assert found.laws.loc["supervised", "log_score"] > worse["log_score"]
     assert found.sentences == ()
+
+
+def test_a_law_of_ones_own_takes_part_as_any_other() -> None:
+    """In its own world, which no sum of a size's and a tokens' share can follow."""
+    found = compare_laws(
+        my_table(),
+        laws=[CHINCHILLA, MINE],
+        priors={"mine": MY_PRIOR},
+        targets=[TARGET],
+        factors=[8.0],
+        settings=FAST,
+        seed=1,
+    )
+    assert list(found.laws.index) == ["mine", "chinchilla"]
+    worse = found.laws.loc["chinchilla"]
+    assert worse["elpd_diff"] < -2 * worse["dse"] < 0 and worse["log_score"] < found.laws["log_score"]["mine"]
+    assert (found.laws.loc["mine", ["stacking_weight", "forecast_weight"]] > 0.9).all()
+    assert found.targets["law"].tolist() == ["chinchilla", "mine", "stacked"] and found.sentences == ()
+    assert "prior of the mine law: densities of your own" in found.notes
+    mine = found.posteriors["mine"]
+    for name, true in MY_TRUTH.items():
+        draws = mine.draws(name)
+        assert abs(draws.mean() - true) < 4 * draws.std() < 0.5 * true
 
 
 def test_control_a_world_that_both_laws_hold_prefers_neither(small_table: RunTable) -> None:

@@ -4,7 +4,11 @@ import numpy as np
 import pytest
 
 from bayes_dsl.errors import NotConverged
+from bayes_dsl.inference.design import supervised_grid
+from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.inference.settings import Settings
+from bayes_dsl.inference.simulate import Noise, simulate
+from bayes_dsl.laws.published import published
 from bayes_dsl.laws.supervised import CHINCHILLA, SUPERVISED
 from bayes_dsl.runs.table import RunTable
 from bayes_dsl.validation import left_out
@@ -22,11 +26,12 @@ from bayes_dsl.validation.left_out import (
 from tests.posteriors import HEALTHY, posterior_around
 from tests.validation.compared import TRUTH, made_by_hand
 
+SHORT = Settings(chains=2, warmup=500, draws=500, most_draws=500)
 GROUPS = [f"run {i // 4}" for i in range(60)]
 
 
-def sampling(step=lambda: None) -> Sampling:
-    return Sampling(seed=0, settings=Settings(), step=step)
+def sampling(step=lambda: None, **given: object) -> Sampling:
+    return Sampling(**{"seed": 0, "settings": Settings(), "step": step, **given})
 
 
 def grouped(table: RunTable) -> RunTable:
@@ -76,6 +81,22 @@ def test_a_fold_is_scored_by_a_posterior_without_it(small_table) -> None:
         rows = labels == name
         posterior = posterior_around(SUPERVISED, TRUTH, seen[fold[rows][0]])
         assert score == pytest.approx(log_predictive(posterior, table.select(rows)).sum())
+
+
+def test_what_another_study_knows_helps_in_every_fold(small_posterior: Posterior) -> None:
+    """12 new runs of the small posterior's world, half of them left out: the rest alone tell little of the law."""
+    truth = published("besiroglu")
+    design = supervised_grid([2e8, 4e8, 8e8, 1.6e9], tokens=[2e9, 8e9, 32e9])
+    table = simulate(truth.law, truth.parameters, design, noise=Noise(scale=0.005), seed=8)
+    labels = np.array([f"run {i}" for i in range(12)], object)
+    fold = np.arange(12) % 2
+    carried = small_posterior.as_prior()
+    scores = {}
+    for name, priors in (("default", {}), ("carried", {"chinchilla": carried})):
+        how = sampling(settings=SHORT, priors=priors)
+        scores[name], _ = leave_clusters_out(table, CHINCHILLA, labels, fold, how)
+    # Were the prior left behind in the folds, both would be equal.
+    assert scores["carried"].sum() > scores["default"].sum() + 1.0
 
 
 def test_the_largest_runs_are_scored_by_posteriors_of_the_smaller(small_table) -> None:
