@@ -14,7 +14,7 @@ from bayes_dsl.validation.backtest_file import read_backtest
 
 
 def quote(posterior: Posterior, path: Path, inputs: Mapping[str, float]) -> str:
-    """One sentence; of a back-test of another table or law it says that and nothing more.
+    """One sentence; of a back-test of another table, law or prior it says that and nothing more.
 
     Raises
     ------
@@ -22,18 +22,26 @@ def quote(posterior: Posterior, path: Path, inputs: Mapping[str, float]) -> str:
         The file is no back-test, or a damaged one.
     """
     found = read_backtest(path)
-    if found.table_sha256 != posterior.table_sha256:
-        return (
-            f"back-test {path.name}: not quoted, for it is of {found.source} (sha256 {found.table_sha256[:12]}), "
-            f"and the posterior's table is {posterior.table.source} (sha256 {posterior.table_sha256[:12]})"
-        )
-    if found.law != posterior.law.name:
-        return (
-            f"back-test {path.name}: not quoted, for its posteriors are of the {found.law} law, "
-            f"and this one is of the {posterior.law.name} law"
-        )
+    other = _other(posterior, found)
+    if other:
+        return f"back-test {path.name}: not quoted, for {other}"
     method = "bare law" if posterior.misfit == BARE_LAW else "misfit"
     return found.quoted(method, _beyond(posterior, found, inputs))
+
+
+def _other(posterior: Posterior, found: Backtest) -> str:
+    """What the back-test was of, where that is not what the posterior is of."""
+    if found.table_sha256 != posterior.table_sha256:
+        return (
+            f"it is of {found.source} (sha256 {found.table_sha256[:12]}), and the posterior's table is "
+            f"{posterior.table.source} (sha256 {posterior.table_sha256[:12]})"
+        )
+    if found.law != posterior.law.name:
+        return f"its posteriors are of the {found.law} law, and this one is of the {posterior.law.name} law"
+    if found.prior != posterior.prior_origin:
+        theirs, ours = (origin or "independent densities" for origin in (found.prior, posterior.prior_origin))
+        return f"the prior of its posteriors is another (theirs: {theirs}; this one's: {ours})"
+    return ""
 
 
 def _beyond(posterior: Posterior, found: Backtest, inputs: Mapping[str, float]) -> float:

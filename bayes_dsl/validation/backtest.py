@@ -43,6 +43,8 @@ class Backtest:
         The table's hash, and its file's name.
     law : str
         Name of the posteriors' law.
+    prior : str or None
+        Whence their coefficients' prior came, None where it was of independent densities.
     by : str
         The scale that runs were held out by: "compute", "params" or "tokens".
     prob : float
@@ -59,6 +61,7 @@ class Backtest:
     table_sha256: str
     source: str
     law: str
+    prior: str | None
     by: str
     prob: float
     rows: pd.DataFrame
@@ -202,6 +205,7 @@ def backtest(
         table_sha256=table.sha256,
         source=table.source,
         law=(law or default_law(table)).name,
+        prior=None if prior is None or prior.joint is None else prior.joint.origin,
         by=by,
         prob=prob,
         rows=pd.concat(frames, ignore_index=True),

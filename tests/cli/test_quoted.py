@@ -64,6 +64,17 @@ def test_a_record_of_another_law_is_not_quoted(
     )
 
 
+def test_a_record_on_another_prior_is_not_quoted(
+    bayes_dsl, posterior_file: Path, small_posterior: Posterior, tmp_path: Path
+) -> None:
+    kept = tmp_path / "b.json"
+    write_backtest(replace(made(small_posterior.table_sha256), prior="hoffmann"), kept)
+    assert told(bayes_dsl, posterior_file, kept) == (
+        "back-test b.json: not quoted, for the prior of its posteriors is another (theirs: hoffmann; "
+        "this one's: independent densities)"
+    )
+
+
 def test_distances_count_from_the_largest_run_of_any_role_as_in_the_back_test(
     small_posterior: Posterior, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ def made(sha256: str = "0" * 64, law: str = "chinchilla") -> Backtest:
         table_sha256=sha256,
         source="runs.csv",
         law=law,
+        prior=None,
         by="compute",
         prob=0.9,
         rows=pd.DataFrame(records),

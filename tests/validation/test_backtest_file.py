@@ -23,7 +23,7 @@ def kept(tmp_path: Path) -> Path:
 def test_it_comes_back(kept: Path) -> None:
     found, asked = read_backtest(kept), made()
     pd.testing.assert_frame_equal(found.rows, asked.rows)
-    for name in ("table_sha256", "source", "law", "by", "prob", "seed", "notes"):
+    for name in ("table_sha256", "source", "law", "prior", "by", "prob", "seed", "notes"):
         assert getattr(found, name) == getattr(asked, name)
 
 
