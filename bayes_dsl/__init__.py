@@ -60,6 +60,7 @@ _DOOR = {
     "budget_for_target": "decisions.targets",
     "value_of_knowing": "decisions.knowing",
     "odd_rows": "validation.odd_rows",
+    "predictive_check": "validation.predictive",
     "compare_laws": "validation.laws",
     "sensitivity": "validation.sensitivity",
 }

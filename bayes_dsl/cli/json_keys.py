@@ -102,6 +102,58 @@ class OddRowKeys(Keys):
     reason: str
 
 
+class StatisticKeys(Keys):
+    """One statistic of the residuals of a role's rows, beside the same of rows made anew."""
+
+    role: str
+    name: str
+    observed: float = Field(description="its mean over the draws")
+    lower: float = Field(description="of the central interval of the replicated statistic")
+    upper: float
+    prob: float = Field(description="probability of that interval")
+    two_sided: bool = Field(description="whether too low a value is as wrong as too high a one")
+    p: float = Field(description="posterior predictive p value")
+    p_holm: float = Field(description="after Holm's correction over all that is asked of the rows")
+    wrong: str = Field(description="what a surprising value means")
+
+
+class RowCalibrationKeys(Keys):
+    """Whether the other rows forecast each row of a role as well as they claim (leave-one-out)."""
+
+    role: str
+    rows: int
+    judged: int = Field(description="rows that can be left out: Pareto k at most .7")
+    inside: float = Field(description="share of these inside their intervals; null where too few are judged")
+    prob: float = Field(description="probability of these intervals")
+    p: float = Field(description="p value of uniform places in the forecasts; null where too few are judged")
+    p_holm: float = Field(description="after Holm's correction over all that is asked of the rows")
+
+
+class PriorCheckKeys(Keys):
+    """The table among tables of the same rows that were made from the prior."""
+
+    tables: int = Field(description="tables made from the prior")
+    refused: int = Field(description="draws of the prior that no law could have made")
+    prob: float = Field(description="probability of the prior's central intervals")
+    inside: float = Field(description="share of rows inside the prior's interval for them")
+    width: float = Field(description="that interval's upper end over its lower one, median over the rows")
+    median_place: float = Field(description="share of the prior's tables of lower median loss")
+    range_place: float = Field(description="share of the prior's tables of narrower range of losses")
+    p_inside: float = Field(description="these three p values after Holm's correction")
+    p_median: float
+    p_range: float
+
+
+class PredictiveKeys(Keys):
+    """Whether the fitted model looks like the runs, and whether its prior expected them."""
+
+    statistics: list[StatisticKeys]
+    calibration: list[RowCalibrationKeys]
+    prior: PriorCheckKeys | None = Field(description="null where the prior makes no laws")
+    surprises: list[str] = Field(description="what about the rows the model does not make")
+    sentences: list[str] = Field(description="the verdict, what the prior expected, and what was not judged")
+
+
 class SummaryKeys(Keys):
     """`summary --json`: what a saved posterior is, says, and does not know."""
 
@@ -119,6 +171,9 @@ class SummaryKeys(Keys):
     intervals: list[IntervalKeys]
     unidentified: list[str] = Field(description="a sentence for every coefficient the data do not identify")
     odd_rows: list[OddRowKeys]
+    predictive: PredictiveKeys | None = Field(
+        description="rows made anew beside the table's; null where the posterior lacks its coordinates"
+    )
     notes: list[str]
 
 

@@ -32,7 +32,7 @@ def summary(
     """Say what a saved posterior holds and whether to trust it.
 
     Keys of --json: law, misfit, prior, table, counting, seed, settings, versions, health, intervals,
-    unidentified, odd_rows, notes.
+    unidentified, odd_rows, predictive, notes.
     """
     from bayes_dsl.cli.summary import summarise
 

@@ -8,7 +8,9 @@ from pathlib import Path
 from bayes_dsl.cli.believed import health_of, intervals_of, show_health, show_intervals, table_of
 from bayes_dsl.cli.json_keys import OddRowKeys, SummaryKeys
 from bayes_dsl.cli.output import number, print_json, say, say_all, show_table
+from bayes_dsl.cli.predictive import predictive_of, show_predictive
 from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.validation.loo import leave_one_out
 from bayes_dsl.validation.odd_rows import odd_rows
 
 MOST_ODD_ROWS = 10
@@ -43,6 +45,7 @@ def summarise(
 
 def report_of(posterior: Posterior, *, prob: float, kind: str) -> SummaryKeys:
     """Return what `summary` says about a posterior."""
+    loo = leave_one_out(posterior)
     return SummaryKeys(
         law=posterior.law.name,
         misfit=posterior.misfit,
@@ -55,7 +58,8 @@ def report_of(posterior: Posterior, *, prob: float, kind: str) -> SummaryKeys:
         health=health_of(posterior),
         intervals=intervals_of(posterior, prob=prob, kind=kind),
         unidentified=list(posterior.unidentified()),
-        odd_rows=[OddRowKeys(**asdict(row)) for row in odd_rows(posterior, most=MOST_ODD_ROWS)],
+        odd_rows=[OddRowKeys(**asdict(row)) for row in odd_rows(posterior, most=MOST_ODD_ROWS, loo=loo)],
+        predictive=predictive_of(posterior, loo),
         notes=list(posterior.notes),
     )
 
@@ -77,6 +81,7 @@ def show_summary(report: SummaryKeys, *, name: str, quiet: bool) -> None:
     show_intervals(report.intervals)
     say_all("Not identified", report.unidentified)
     show_odd_rows(report.odd_rows)
+    show_predictive(report.predictive)
     if not quiet:
         say_all("Notes", report.notes)
 

@@ -24,14 +24,27 @@ def prior_draws(
 ) -> dict[str, np.ndarray]:
     """The law's parameters under the prior alone, arrays (draws,)."""
     coordinates = coordinates_of(law)
-    rng = np.random.default_rng((seed, 1))
+    z = prior_coordinates(law, prior, center, draws=draws, rng=np.random.default_rng((seed, 1)))
+    with jax.enable_x64(True):
+        where = {name: jnp.full(draws, value) for name, value in center.items()}
+        parameters = coordinates.to_parameters({n: jnp.asarray(v) for n, v in z.items()}, where)
+        return {name: np.asarray(value) for name, value in parameters.items()}
+
+
+def prior_coordinates(
+    law: Law, prior: Prior, center: Mapping[str, float], *, draws: int, rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """The law's sampled coordinates under the prior alone, arrays (draws,)."""
+    coordinates = coordinates_of(law)
     carried = {}
     if prior.joint is not None:
         carried = prior.joint.moved(law, prior.joint.draws(draws, rng), center)
     stand_in = {coordinate: name for name, coordinate in coordinates.replaces if coordinate not in carried}
     with jax.enable_x64(True):
         z = {
-            n: jnp.asarray(carried[n] if n in carried else _draw(prior[stand_in.get(n, n)], draws, rng))
+            n: jnp.asarray(
+                carried[n] if n in carried else density_draws(prior[stand_in.get(n, n)], draws, rng)
+            )
             for n in coordinates.names
         }
         where = {name: jnp.full(draws, value) for name, value in center.items()}
@@ -40,11 +53,11 @@ def prior_draws(
             wanted = z[coordinate]
             shift = coordinates.to_parameters({**z, coordinate: jnp.zeros(draws)}, where)[name]
             z[coordinate] = wanted - shift
-        parameters = coordinates.to_parameters(z, where)
-        return {name: np.asarray(value) for name, value in parameters.items()}
+        return {name: np.asarray(value) for name, value in z.items()}
 
 
-def _draw(density: Density, size: int, rng: np.random.Generator) -> np.ndarray:
+def density_draws(density: Density, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Draws of one density of a prior, (size,)."""
     standard = rng.standard_normal(size) if density.family == "normal" else rng.standard_t(density.df, size)
     return density.loc + density.scale * standard
 

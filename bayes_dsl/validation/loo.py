@@ -10,6 +10,7 @@ import xarray as xr
 from arviz_stats.loo import loo
 from arviz_stats.sampling_diagnostics import ess
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from bayes_dsl.inference.posterior import Posterior
 
@@ -29,6 +30,8 @@ class LeaveOneOut:
         How many parameters the posterior spends on the rows.
     pareto_k, pointwise : array (run,)
         In the order of the posterior's `log_likelihood` group; `pointwise` is each row's part of elpd.
+    log_weights : array (draw, run)
+        ln of the smoothed weights, which sum to 1, under which the draws forget each row.
     """
 
     elpd: float
@@ -36,6 +39,7 @@ class LeaveOneOut:
     effective_parameters: float
     pareto_k: NDArray[np.float64]
     pointwise: NDArray[np.float64]
+    log_weights: NDArray[np.float64]
 
     def line(self) -> str:
         """The result in one line."""
@@ -64,7 +68,15 @@ def leave_one_out(posterior: Posterior) -> LeaveOneOut:
         effective_parameters=float(result.p),
         pareto_k=np.asarray(result.pareto_k, dtype=np.float64),
         pointwise=np.asarray(result.elpd_i, dtype=np.float64),
+        log_weights=_flat_weights(result.log_weights),
     )
+
+
+def _flat_weights(weights: xr.DataArray) -> NDArray[np.float64]:
+    """ArviZ's smoothed log weights as (draw, run), chain after chain, each row's summing to 1."""
+    weights = weights.transpose("chain", "draw", "run")
+    flat = np.asarray(weights, dtype=np.float64).reshape(-1, weights.sizes["run"])
+    return np.asarray(flat - logsumexp(flat, axis=0), dtype=np.float64)
 
 
 def _relative_efficiency(tree: xr.DataTree) -> float:

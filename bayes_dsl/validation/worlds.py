@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import cycle
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpyro import handlers
 
 from bayes_dsl.errors import Fault, InputError
 from bayes_dsl.inference.coordinates import coordinates_of
@@ -24,11 +23,11 @@ from bayes_dsl.inference.design import Design, PlannedRun, supervised_grid
 from bayes_dsl.inference.misfit import Misfit, drifts_gap, with_misfit
 from bayes_dsl.inference.observations import Observations, Structure, observe
 from bayes_dsl.inference.priors import Density, Prior, default_prior
-from bayes_dsl.inference.program import program
 from bayes_dsl.inference.simulate import Noise, simulate
 from bayes_dsl.laws.exponential import EXPONENTIAL, limit_of
 from bayes_dsl.laws.published import published
 from bayes_dsl.laws.registry import law as law_of
+from bayes_dsl.validation.replicates import rows_at
 
 Arrays = dict[str, np.ndarray]
 
@@ -213,10 +212,4 @@ def _predicted(study: Study, sites: Arrays) -> tuple[Arrays, np.ndarray, np.ndar
 
 @lru_cache(maxsize=8)
 def _predictor(structure: Structure) -> Any:
-    def predicted(sites: Any, data: Any) -> Any:
-        trace = handlers.trace(handlers.substitute(program, data=sites)).get_trace(structure, data)
-        found = {n: s["value"] for n, s in trace.items() if s["type"] == "deterministic"}
-        law = trace["log_loss"]["fn"]
-        return found, law.loc, law.scale
-
-    return jax.jit(predicted)
+    return jax.jit(partial(rows_at, structure))
