@@ -130,16 +130,17 @@ class RowCalibrationKeys(Keys):
 
 
 class PriorCheckKeys(Keys):
-    """The table among tables of the same rows that were made from the prior."""
+    """The rows of one role among the same rows made from the prior."""
 
+    role: str
     tables: int = Field(description="tables made from the prior")
     refused: int = Field(description="draws of the prior that no law could have made")
     prob: float = Field(description="probability of the prior's central intervals")
-    inside: float = Field(description="share of rows inside the prior's interval for them")
+    inside: float = Field(description="share of the role's rows inside the prior's interval for them")
     width: float = Field(description="that interval's upper end over its lower one, median over the rows")
     median_place: float = Field(description="share of the prior's tables of lower median loss")
     range_place: float = Field(description="share of the prior's tables of narrower range of losses")
-    p_inside: float = Field(description="these three p values after Holm's correction")
+    p_inside: float = Field(description="this and the next two: p values after Holm's correction")
     p_median: float
     p_range: float
 
@@ -149,7 +150,7 @@ class PredictiveKeys(Keys):
 
     statistics: list[StatisticKeys]
     calibration: list[RowCalibrationKeys]
-    prior: PriorCheckKeys | None = Field(description="null where the prior makes no laws")
+    prior: list[PriorCheckKeys] = Field(description="of each role; empty where the prior makes no laws")
     surprises: list[str] = Field(description="what about the rows the model does not make")
     sentences: list[str] = Field(description="the verdict, what the prior expected, and what was not judged")
 

@@ -6,8 +6,8 @@ from dataclasses import asdict
 
 from bayes_dsl.cli.json_keys import PredictiveKeys, PriorCheckKeys, RowCalibrationKeys, StatisticKeys
 from bayes_dsl.cli.output import number, percent, say, say_all, show_table
+from bayes_dsl.errors import InputError
 from bayes_dsl.inference.posterior import Posterior
-from bayes_dsl.validation.log_prior import can_be_reweighed
 from bayes_dsl.validation.loo import LeaveOneOut
 from bayes_dsl.validation.predictive import predictive_check
 
@@ -16,13 +16,14 @@ HEADING = "Does the model look like the runs?"
 
 def predictive_of(posterior: Posterior, loo: LeaveOneOut) -> PredictiveKeys | None:
     """Return the predictive checks; None where the posterior does not hold the coordinates that were sampled."""
-    if not can_be_reweighed(posterior):
+    try:
+        found = predictive_check(posterior, seed=posterior.seed, loo=loo)
+    except InputError:
         return None
-    found = predictive_check(posterior, seed=posterior.seed, loo=loo)
     return PredictiveKeys(
         statistics=[StatisticKeys(**asdict(one)) for one in found.statistics],
         calibration=[RowCalibrationKeys(**asdict(one)) for one in found.calibration],
-        prior=None if found.prior is None else PriorCheckKeys(**asdict(found.prior)),
+        prior=[PriorCheckKeys(**asdict(one)) for one in found.prior],
         surprises=list(found.surprises),
         sentences=list(found.sentences()),
     )
@@ -48,7 +49,7 @@ def show_predictive(found: PredictiveKeys | None) -> None:
         rows += [
             (
                 one.role,
-                f"share inside {percent(one.prob)}, left out",
+                f"inside {percent(one.prob)} when left out",
                 number(one.inside, 2),
                 "",
                 "",

@@ -63,9 +63,9 @@ class Statistic:
 class RowCalibration:
     """Whether the other rows forecast each row of a role as well as they claim (leave-one-out PIT).
 
-    `rows` of the role, of which `judged` can be left out (Pareto k at most .7); `inside`, the share of these within
-    their central interval of probability `prob`; `p` of uniform PIT values, `p_holm` after Holm's correction. All
-    four numbers are NaN, and `judged` rows are not enough, where less than 80 % can be left out.
+    Of the role's `rows`, `judged` can be left out (Pareto k at most .7); `inside` is the share of these within their
+    central interval of probability `prob`, `p` that of uniform PIT values, `p_holm` the same after Holm's correction.
+    The three are NaN where less than 80 % of the rows can be left out.
     """
 
     role: str
@@ -81,12 +81,13 @@ class RowCalibration:
 class PredictiveCheck:
     """What the rows say about the model that was fitted to them, and about its prior.
 
-    `prior` is None where the prior makes no laws; `notes` says why, and what else was not judged.
+    `prior` has a check for each role, none where the prior makes no laws; `notes` says why, and what else was not
+    judged.
     """
 
     statistics: tuple[Statistic, ...]
     calibration: tuple[RowCalibration, ...]
-    prior: PriorCheck | None
+    prior: tuple[PriorCheck, ...]
     notes: tuple[str, ...]
 
     @property
@@ -123,8 +124,7 @@ class PredictiveCheck:
 
     def sentences(self) -> tuple[str, ...]:
         """The verdict, what the prior expected, and the notes."""
-        prior = () if self.prior is None else (self.prior.sentence(),)
-        return (self.verdict(), *prior, *self.notes)
+        return (self.verdict(), *(one.sentence() for one in self.prior), *self.notes)
 
 
 def predictive_check(
@@ -142,7 +142,7 @@ def predictive_check(
     leave over. A small one means something; a large one promises little about runs beyond the table.
 
     Rows are also left out, one at a time, by reweighting the draws (ArviZ's PSIS), and their places in what the
-    others forecast of them judged for uniformity by ArviZ's test for dependent PIT values.
+    others forecast of them judged for uniformity by ArviZ's test for dependent PIT values. It is conservative too.
 
     Parameters
     ----------
@@ -167,7 +167,7 @@ def predictive_check(
     try:
         prior = prior_check(observations, posterior.prior, seed=seed)
     except InputError as error:
-        prior = None
+        prior = ()
         notes.append(f"what the prior expected is not told: {error}")
     return PredictiveCheck(statistics=statistics, calibration=calibration, prior=prior, notes=tuple(notes))
 

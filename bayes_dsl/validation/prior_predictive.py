@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,24 +26,26 @@ LEVEL = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class PriorCheck:
-    """The table among tables of the same rows that were made from the prior.
+    """The rows of one role among the same rows made from the prior.
 
     Attributes
     ----------
+    role : str
     tables : int
         Made from the prior; `refused` more were no law (`worlds.possible_draws`).
     inside : float
-        Share of rows whose loss lies in the prior's central interval of probability `prob` for that row.
+        Share of the role's rows whose loss lies in the prior's central interval of probability `prob` for that row.
     width : float
         That interval's upper end over its lower one, the median over the rows.
     median_place, range_place : float
-        Share of the prior's tables whose median loss, and whose largest loss over its smallest, lie below this
-        table's.
+        Share of the prior's tables in which the role's median loss, and its largest loss over its smallest, lie
+        below this table's.
     p_inside, p_median, p_range : float
         How often the prior's own tables are as extreme (two-sided for median and range), after Holm's correction
-        over the three.
+        over the three of every role.
     """
 
+    role: str
     tables: int
     refused: int
     prob: float
@@ -57,39 +59,40 @@ class PriorCheck:
 
     @property
     def conflicts(self) -> tuple[str, ...]:
-        """What the prior did not expect, a phrase each; none where the table is no surprise."""
+        """What the prior did not expect, a phrase each; none where the rows are no surprise."""
         said = []
         for p, place, lower, higher in (
-            (self.p_median, self.median_place, "its median loss is lower", "its median loss is higher"),
-            (self.p_range, self.range_place, "its losses span less", "its losses span more"),
+            (self.p_median, self.median_place, "their median loss is lower", "their median loss is higher"),
+            (self.p_range, self.range_place, "their losses span less", "their losses span more"),
         ):
             if p <= LEVEL:
                 side, share = (higher, place) if place > 0.5 else (lower, 1 - place)
                 said.append(f"{side} than in {share:.1%} of the prior's tables")
         if self.p_inside <= LEVEL:
-            said.append("too few of its rows lie in the prior's intervals")
+            said.append("too few of them lie in the prior's intervals")
         return tuple(said)
 
     def sentence(self) -> str:
         """The finding in a sentence or two."""
         told = (
-            f"{self.inside:.0%} of the rows lie in the prior's central {self.prob:.0%} intervals, whose ends are a "
-            f"factor of {self.width:.3g} in loss apart"
+            f"{self.inside:.0%} lie in its central {100 * self.prob:.0f} % intervals, whose ends are a factor of "
+            f"{self.width:.3g} in loss apart"
         )
         if not self.conflicts:
-            return f"The prior expected losses like these: {told}."
+            return f"The prior expected such losses of {self.role} rows: {told}."
         return (
-            f"The table is a surprise to its prior: {'; '.join(self.conflicts)} ({told}). "
+            f"The {self.role} rows are a surprise to the prior: {'; '.join(self.conflicts)} ({told}). "
             "Say why the prior is right, or choose another one, before you use what follows from both."
         )
 
 
-def prior_check(observations: Observations, prior: Prior, *, seed: int = 0) -> PriorCheck:
-    """Make the table's rows anew from the prior, and say whether it stands out among such tables.
+def prior_check(observations: Observations, prior: Prior, *, seed: int = 0) -> tuple[PriorCheck, ...]:
+    """Make the table's rows anew from the prior, and say of each role whether it stands out among such tables.
 
     Shared effects, teachers' errors and a misfit's paths are drawn from their priors too; params, tokens and the
-    measured losses of teachers are the table's. The package's own prior is centred on the table's median loss, so
-    that this median is no surprise to it by construction.
+    measured losses of teachers are the table's. Roles are judged apart, since students keep to the measured losses
+    of teachers that the prior would have given others. The package's own prior is centred on the table's median
+    loss, so that the place of this median tells little.
 
     Raises
     ------
@@ -111,36 +114,45 @@ def prior_check(observations: Observations, prior: Prior, *, seed: int = 0) -> P
         )
     made = rows.chosen(fine).replicated(np.random.default_rng((seed, 6)))
     log_loss = np.asarray(observations.data["log_loss"], dtype=np.float64)
+    structure, found, begin = observations.structure, [], 0
+    for role, count in zip(structure.roles, structure.rows, strict=True):
+        these = slice(begin, begin + count)
+        found.append(_of_role(role, log_loss[these], made[:, these]))
+        begin += count
+    return _corrected(found)
+
+
+def _of_role(role: str, log_loss: Floats, made: Floats) -> PriorCheck:
+    """A role's rows (run,) among those of the prior's tables (table, run); its p values are corrected later."""
     lower, upper = np.quantile(made, [0.5 - PROB / 2, 0.5 + PROB / 2], axis=0)
     inside = np.mean((made >= lower) & (made <= upper), axis=1)
     inside_here = float(np.mean((log_loss >= lower) & (log_loss <= upper)))
-    median_place = _place(float(np.median(log_loss)), np.median(made, axis=1))
-    range_place = _place(float(np.ptp(log_loss)), np.ptp(made, axis=1))
-    count = len(made) + 1
-    p = holm(
-        np.array(
-            [
-                (1 + np.sum(inside <= inside_here)) / count,
-                *(
-                    2 * (1 + min(place, 1 - place) * len(made)) / count
-                    for place in (median_place, range_place)
-                ),
-            ]
-        )
-    )
+    medians, ranges = np.median(made, axis=1), np.ptp(made, axis=1)
+    median, span = float(np.median(log_loss)), float(np.ptp(log_loss))
     return PriorCheck(
+        role=role,
         tables=len(made),
         refused=PRIOR_TABLES - len(made),
         prob=PROB,
         inside=inside_here,
         width=float(np.exp(np.median(upper - lower))),
-        median_place=median_place,
-        range_place=range_place,
-        p_inside=float(p[0]),
-        p_median=float(p[1]),
-        p_range=float(p[2]),
+        median_place=float(np.mean(medians < median)),
+        range_place=float(np.mean(ranges < span)),
+        p_inside=float((1 + np.sum(inside <= inside_here)) / (len(made) + 1)),
+        p_median=_two_sided(median, medians),
+        p_range=_two_sided(span, ranges),
     )
 
 
-def _place(value: float, made: Floats) -> float:
-    return float(np.mean(made < value))
+def _two_sided(value: float, made: Floats) -> float:
+    """Ties count on both sides: one row has no range to judge."""
+    least = min(np.sum(made <= value), np.sum(made >= value))
+    return float(min(1.0, 2 * (1 + least) / (len(made) + 1)))
+
+
+def _corrected(found: list[PriorCheck]) -> tuple[PriorCheck, ...]:
+    p = holm(np.array([[one.p_inside, one.p_median, one.p_range] for one in found]).ravel()).reshape(-1, 3)
+    return tuple(
+        replace(one, p_inside=float(inside), p_median=float(median), p_range=float(span))
+        for one, (inside, median, span) in zip(found, p, strict=True)
+    )
