@@ -122,6 +122,9 @@ def latest(rows: Sequence[Row]) -> list[Row]:
     return list({row.benchmark: row for row in rows}.values())
 
 
+SUMMED_UP = "summed up from the record, nothing was sampled"
+"""Note of a row whose figures are older than its date."""
+
 MOST_TOLD = 6
 
 

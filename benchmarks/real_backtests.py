@@ -235,7 +235,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(shown.to_string(float_format="{:.4f}".format))
     print(by_cut(rows).unstack("factor").to_string(float_format="{:.4f}".format))
     if asked.ledger:
-        ledger.append(ledger_row(rows))
+        row = ledger_row(rows)
+        ledger.append({**row, "note": f"{row['note']}; {ledger.SUMMED_UP}"} if asked.recorded else row)
     return 0
 
 

@@ -185,7 +185,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     rows = {world: recorded(asked.study, world) for world in study.worlds}
     print(by_world(rows).to_string(float_format="{:.4f}".format))
     if asked.ledger:
-        ledger.append(ledger_row(asked.study, study, rows))
+        row = ledger_row(asked.study, study, rows)
+        ledger.append(row if made.units and not asked.partial else {**row, "note": ledger.SUMMED_UP})
     return 0
 
 

@@ -71,7 +71,7 @@ def ledger_row(name: str, study: Study, rows: Mapping[str, pd.DataFrame]) -> dic
                 figures[label] = [round(float(value), digits) for value in mine]
     return {
         "benchmark": f"world_backtests_{name}",
-        "claim": "90 % intervals on one next run of simulated tables, means over tables",
+        "claim": f"90 % intervals on one next run of simulated tables, {name} worlds, means over tables",
         "figures": figures,
         "target": (
             f"right law: off {study.off[0]} to {study.off[1]}, on {study.on[0]} to {study.on[1]}, at most "

@@ -103,6 +103,7 @@ def report_of(found: Backtest, output: Path | None) -> BacktestKeys:
         table=found.source,
         table_sha256=found.table_sha256,
         law=found.law,
+        prior=found.prior,
         by=found.by,
         prob=found.prob,
         seed=found.seed,
@@ -153,7 +154,7 @@ def show_backtest(report: BacktestKeys, *, quiet: bool) -> None:
     say(
         f"Coverage of {percent(report.prob)} equal-tailed intervals of the next run's loss, every cluster counted "
         "once; CRPS, bias (actual over median) and width (median) of ln loss, in 1/1000. Smaller CRPS is better. "
-        f"The posteriors are of the {report.law} law."
+        f"The posteriors are of the {report.law} law, their prior {report.prior or "is the package's own"}."
     )
     if not quiet:
         say_all("Notes", report.notes)

@@ -29,6 +29,9 @@ class BacktestKeys(Keys):
     table: str
     table_sha256: str
     law: str = Field(description="of the posteriors; each point fit names its own")
+    prior: str | None = Field(
+        description="whence the prior of the posteriors' coefficients; null: the package's"
+    )
     by: str = Field(description="the scale that runs were held out by")
     prob: float
     seed: int

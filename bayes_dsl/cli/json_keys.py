@@ -123,10 +123,12 @@ class RowCalibrationKeys(Keys):
     role: str
     rows: int
     judged: int = Field(description="rows that can be left out: Pareto k at most .7")
-    inside: float = Field(description="share of these inside their intervals; null where too few are judged")
+    inside: float | None = Field(
+        description="share of these inside their intervals; null, as p and p_holm, where too few are judged"
+    )
     prob: float = Field(description="probability of these intervals")
-    p: float = Field(description="p value of uniform places in the forecasts; null where too few are judged")
-    p_holm: float = Field(description="after Holm's correction over all that is asked of the rows")
+    p: float | None = Field(description="p value of uniform places in the forecasts")
+    p_holm: float | None = Field(description="after Holm's correction over all that is asked of the rows")
 
 
 class PriorCheckKeys(Keys):

@@ -15,6 +15,7 @@ from bayes_dsl.cli.options import (
     PosteriorArgument,
     ProbOption,
     QuietOption,
+    UniqueOption,
 )
 
 
@@ -77,14 +78,7 @@ def forecast(
     teacher_tokens: Annotated[
         str | None, typer.Option(metavar="TOKENS", help="Training tokens of that teacher.")
     ] = None,
-    unique: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TOKENS",
-            show_default=False,
-            help="Distinct tokens among those; for the law of repeated data.",
-        ),
-    ] = None,
+    unique: UniqueOption = None,
     counting: CountingOption = None,
     prob: ProbOption = 0.9,
     kind: KindOption = "eti",

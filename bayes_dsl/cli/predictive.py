@@ -6,26 +6,32 @@ from dataclasses import asdict
 
 from bayes_dsl.cli.json_keys import PredictiveKeys, PriorCheckKeys, RowCalibrationKeys, StatisticKeys
 from bayes_dsl.cli.output import number, percent, say, say_all, show_table
-from bayes_dsl.errors import InputError
 from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.validation.log_prior import can_be_reweighed
 from bayes_dsl.validation.loo import LeaveOneOut
-from bayes_dsl.validation.predictive import predictive_check
+from bayes_dsl.validation.predictive import RowCalibration, predictive_check
 
 HEADING = "Does the model look like the runs?"
 
 
 def predictive_of(posterior: Posterior, loo: LeaveOneOut) -> PredictiveKeys | None:
     """Return the predictive checks; None where the posterior does not hold the coordinates that were sampled."""
-    try:
-        found = predictive_check(posterior, seed=posterior.seed, loo=loo)
-    except InputError:
+    if not can_be_reweighed(posterior):
         return None
+    found = predictive_check(posterior, seed=posterior.seed, loo=loo)
     return PredictiveKeys(
         statistics=[StatisticKeys(**asdict(one)) for one in found.statistics],
-        calibration=[RowCalibrationKeys(**asdict(one)) for one in found.calibration],
+        calibration=[_calibration(one) for one in found.calibration],
         prior=[PriorCheckKeys(**asdict(one)) for one in found.prior],
         surprises=list(found.surprises),
         sentences=list(found.sentences()),
+    )
+
+
+def _calibration(one: RowCalibration) -> RowCalibrationKeys:
+    """What is no number is null in JSON."""
+    return RowCalibrationKeys(
+        **{name: None if value != value else value for name, value in asdict(one).items()}
     )
 
 

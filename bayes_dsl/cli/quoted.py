@@ -9,6 +9,7 @@ import numpy as np
 
 from bayes_dsl.inference.misfit import BARE_LAW
 from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.inference.prior_for import prior_told
 from bayes_dsl.validation.backtest import Backtest
 from bayes_dsl.validation.backtest_file import read_backtest
 
@@ -38,14 +39,15 @@ def _other(posterior: Posterior, found: Backtest) -> str:
         )
     if found.law != posterior.law.name:
         return f"its posteriors are of the {found.law} law, and this one is of the {posterior.law.name} law"
-    if found.prior != posterior.prior_origin:
-        theirs, ours = (origin or "independent densities" for origin in (found.prior, posterior.prior_origin))
+    ours = prior_told(posterior.prior, posterior.law, posterior.table)
+    if found.prior != ours:
+        theirs, ours = (origin or "the package's own" for origin in (found.prior, ours))
         return f"the prior of its posteriors is another (theirs: {theirs}; this one's: {ours})"
     return ""
 
 
 def _beyond(posterior: Posterior, found: Backtest, inputs: Mapping[str, float]) -> float:
-    """The target's scale over the largest of all runs, as a back-test counts it; compute by params x tokens."""
+    """The target's scale over the largest of all runs; compute by params x tokens, whatever FLOPs the table states."""
     used = posterior.table.used
     names = ("params", "tokens") if found.by == "compute" else (found.by,)
     asked = np.prod([inputs[name] for name in names])

@@ -83,7 +83,8 @@ def backtest(
     Ours with and without misfit, and the literature's point fits with bootstrap, on the same runs. The prior of
     --prior-from is that of ours, and must come from runs that are not in the table.
 
-    Keys of --json: table, table_sha256, law, by, prob, seed, reach, by_holdout, by_distance, backtest, notes.
+    Keys of --json: table, table_sha256, law, prior, by, prob, seed, reach, by_holdout, by_distance, backtest,
+    notes.
     """
     from bayes_dsl.cli.backtest import backtest_table, factors_of
     from bayes_dsl.cli.prior_option import prior_of

@@ -26,8 +26,9 @@ def next_run_loss(
 ) -> Forecast:
     """Loss that one new run will show, at every draw; arguments and errors as in `expected_loss`.
 
-    Noise of the run and effects it would share with later ones (of a new group, teacher or student
-    configuration) are added to the expected loss; the misfit, part of the expected loss, is not noise.
+    Noise of the run and of its evaluation, and effects it would share with later ones (of a new group, teacher,
+    student configuration or order of the data), are added to the expected loss; the misfit, part of the expected
+    loss, is not noise.
     """
     asked = question(
         posterior,

@@ -1,4 +1,7 @@
-"""The scatter of a run not yet made: its noise, and the shared effects of a group, teacher or student it is new in."""
+"""The scatter of a run not yet made: its noise, its evaluation's, and the shared effects that it is new in.
+
+Those are of a group, a teacher, a student configuration, an order of the data.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +22,7 @@ def scatter(posterior: Posterior, *, role: str, tokens: np.ndarray, stream: str)
 
     Each draw has one random number for all candidates, so that a candidate's scatter is the same asked alone
     or among others. A role without runs in the table scatters as the other role does. The next run's loss is
-    measured as the table's were: the standard error of its evaluation is the median of those that rows of its role
-    state.
+    measured as the table's were: the relative standard error of its evaluation is the median over its role's rows.
     """
     scale, variance = scales(posterior, role=role, tokens=tokens)
     if stream == "next run":
@@ -53,11 +55,11 @@ def scales(posterior: Posterior, *, role: str, tokens: np.ndarray) -> tuple[np.n
 
 
 def _evaluation_error(posterior: Posterior, role: str) -> float:
-    """Relative standard error of one measured loss, 0 where no row of the role states it."""
+    """Relative standard error of one measured loss; rows that state none have it in their noise, and count as 0."""
     used = posterior.table.used
-    stated = (used.values("loss_se") / used.values("loss"))[used.values("role") == role]
-    stated = stated[np.isfinite(stated)]
-    return float(np.median(stated)) if stated.size else 0.0
+    mine = used.values("role") == role
+    relative = np.nan_to_num(used.values("loss_se") / used.values("loss"))
+    return float(np.median(relative[mine] if mine.any() else relative))
 
 
 def _token_scale(

@@ -234,7 +234,7 @@ def _effects(
         key = keys[name][order]
         names, inverse, counts = np.unique(key, return_inverse=True, return_counts=True)
         shared_names = [str(n) for n, count in zip(names, counts, strict=True) if n and count > 1]
-        if not _is_sampled(name, shared_names, [str(n) for n in names if n]):
+        if not _is_sampled(name, shared_names, [str(n) for n in names]):
             continue
         shared = (counts[inverse] > 1) & (key != "")
         position = {n: i for i, n in enumerate(shared_names)}
@@ -254,8 +254,9 @@ def _effects(
         )
     if len({str(n) for n in used.values("eval_id") if n}) == 1:
         notes.append("one evaluation set: its error is shared by every row and so is part of E")
-    if len({str(n) for n in used.values("data_order") if n}) == 1:
-        notes.append("one order of the data: what it costs is shared by its rows and so is part of the law")
+    orders = {str(n) for n in used.values("data_order")}
+    if len(orders) == 1 and "" not in orders:
+        notes.append("one order of the data: what it costs is shared by every row and so is part of the law")
     return effects, levels, notes
 
 
@@ -274,7 +275,8 @@ def _is_sampled(name: str, shared: list[str], known: list[str]) -> bool:
     if name == "replicate":
         return len(shared) >= LEAST_REPLICATED
     if name == "evaluation":
-        return len(known) >= 2
+        return len([one for one in known if one]) >= 2
+    # One order of every row is part of the law; rows of none may have seen their data in others.
     return bool(shared) and (name != "data_order" or len(known) >= 2)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,7 +13,14 @@ from bayes_dsl.inference.carried import CarriedPrior
 from bayes_dsl.inference.coordinates import coordinates_of
 from bayes_dsl.inference.misfit import Misfit
 from bayes_dsl.inference.observations import Structure
-from bayes_dsl.inference.priors import NOISE_DENSITIES, Prior, default_prior, density_names
+from bayes_dsl.inference.priors import (
+    NOISE_DENSITIES,
+    Density,
+    Prior,
+    default_prior,
+    density_names,
+    without_default,
+)
 from bayes_dsl.laws.base import Law
 from bayes_dsl.runs.table import RunTable
 
@@ -31,6 +40,22 @@ def prior_for(table: RunTable, law: Law, prior: Prior | CarriedPrior | None) -> 
     if prior is None:
         return default_prior(law, typical_loss=float(np.median(table.used.values("loss"))))
     return prior
+
+
+def prior_told(prior: Prior, law: Law, table: RunTable) -> str | None:
+    """Whence the prior of a law's coefficients, in a line that tells priors apart; None for the package's own."""
+    if prior.joint is not None:
+        return prior.joint.origin
+    told = [_plain(prior[name]) for name in density_names(law)]
+    if not without_default(law):
+        own = prior_for(table, law, None)
+        if told == [_plain(own[name]) for name in density_names(law)]:
+            return None
+    return f"densities of your own, sha256 {hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]}"
+
+
+def _plain(density: Density) -> list[str | float]:
+    return [density.name, density.family, density.loc, density.scale, density.df]
 
 
 def refuse_mismatch(structure: Structure) -> None:
@@ -57,7 +82,10 @@ def _faults(structure: Structure) -> Iterator[Fault]:
     misfit = Misfit().densities(gap=True)
     known = {*own, *(density.name for density in (*NOISE_DENSITIES, *misfit))}
     strange = [name for name in structure.prior_names if name not in known]
-    remedy = f"The law's own are {', '.join(own)} (a positive alpha is sampled as log_alpha)"
+    remedy = (
+        f"The law's own are {', '.join(own)} (a positive alpha is sampled as log_alpha); "
+        "prior_of_your_own(...) adds those of noise and shared effects"
+    )
     if missing:
         rule = f"it has no density for {', '.join(missing)}"
         yield Fault(

@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 from bayes_dsl.errors import Fault, InputError, UnknownName
 from bayes_dsl.inference.carried import CarriedPrior
 from bayes_dsl.inference.fit import default_law
+from bayes_dsl.inference.prior_for import prior_for, prior_told
 from bayes_dsl.inference.priors import Prior
 from bayes_dsl.inference.settings import Settings
 from bayes_dsl.laws.base import Law
@@ -44,7 +45,7 @@ class Backtest:
     law : str
         Name of the posteriors' law.
     prior : str or None
-        Whence their coefficients' prior came, None where it was of independent densities.
+        Whence their coefficients' prior came (`prior_told`), None for the package's own.
     by : str
         The scale that runs were held out by: "compute", "params" or "tokens".
     prob : float
@@ -182,6 +183,7 @@ def backtest(
         ]
         raise UnknownName(faults)
     law = law_of_prior(table, law, prior)
+    asked_of = law or default_law(table)
     cut = holdouts(table, factors, by=by)
     frames, notes = [], [] if scoringrules is not None else [CRPS_NOTE]
     notes += [] if law is None or prior is None else [origin_of(law, prior)]
@@ -204,8 +206,8 @@ def backtest(
     return Backtest(
         table_sha256=table.sha256,
         source=table.source,
-        law=(law or default_law(table)).name,
-        prior=None if prior is None or prior.joint is None else prior.joint.origin,
+        law=asked_of.name,
+        prior=prior_told(prior_for(table, asked_of, prior), asked_of, table),
         by=by,
         prob=prob,
         rows=pd.concat(frames, ignore_index=True),

@@ -26,7 +26,7 @@ from bayes_dsl.validation.holdouts import Holdout, clusters
 Floats = NDArray[np.float64]
 Step = Callable[[], None]
 SHARED = ("group", "replicate", "teacher", "student")
-"""Effects by which rows of one cluster know of each other; one evaluation set's is shared by far more."""
+"""Effects by which rows of one cluster know of each other; an evaluation set and an order of the data have far more."""
 HELD_OUT = ("law", "factor", "run_id", "cluster", "beyond", "log_score", "crps", "healthy")
 """Columns of what `leave_largest_out` gives."""
 

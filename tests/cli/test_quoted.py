@@ -71,7 +71,7 @@ def test_a_record_on_another_prior_is_not_quoted(
     write_backtest(replace(made(small_posterior.table_sha256), prior="hoffmann"), kept)
     assert told(bayes_dsl, posterior_file, kept) == (
         "back-test b.json: not quoted, for the prior of its posteriors is another (theirs: hoffmann; "
-        "this one's: independent densities)"
+        "this one's: the package's own)"
     )
 
 

@@ -123,9 +123,23 @@ def test_the_next_run_is_measured_as_the_runs_were(monkeypatch: pytest.MonkeyPat
     supervised = frame["role"] == "supervised"
     frame["loss_se"] = np.where(supervised, 0.03 * frame["loss"], np.nan)
     frame.loc[0, "loss_se"] = 9.0
+    frame.loc[1, "loss_se"] = np.nan
     monkeypatch.setitem(vars(posterior), "table", RunTable.from_pandas(frame))
     assert of_run(posterior, 1e10).std() == pytest.approx(0.03, rel=0.05)
     # Neither students, whose rows state none, nor a teacher, whose loss is what it is.
     assert of_run(posterior, 1e10, "distilled").std() < 1e-7
     teacher = scatter(posterior, role="supervised", tokens=np.array([1e10]), stream="teacher")
     assert teacher.std() < 1e-7
+
+
+def test_errors_that_few_runs_state_are_not_the_next_run_s_and_a_role_without_runs_has_the_other_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    posterior = many_draws(with_draws(made(roles=("supervised",)), sigma=1e-9, nu=1e6), 20)
+    frame = posterior.table.to_pandas()
+    frame["loss_se"] = 0.03 * frame["loss"]
+    monkeypatch.setitem(vars(posterior), "table", RunTable.from_pandas(frame))
+    assert of_run(posterior, 1e10, "distilled").std() == pytest.approx(0.03, rel=0.05)
+    frame.loc[2:, "loss_se"] = np.nan
+    monkeypatch.setitem(vars(posterior), "table", RunTable.from_pandas(frame))
+    assert of_run(posterior, 1e10).std() < 1e-7

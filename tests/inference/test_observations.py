@@ -167,9 +167,12 @@ def test_an_evaluation_set_has_an_offset_once_there_are_two() -> None:
 
 def test_an_order_of_the_data_has_an_effect_once_there_are_two_and_rows_share_one() -> None:
     rows = plain_rows("supervised")
-    said = "one order of the data: what it costs is shared by its rows and so is part of the law"
+    said = "one order of the data: what it costs is shared by every row and so is part of the law"
     one = [{**row, "data_order": "p"} for row in rows]
     assert sampled(one) == set() and said in observed(one).notes
+    # Where it is unknown of some, they may have seen their data in another.
+    some = [*one[:3], *rows[3:]]
+    assert sampled(some) == {"data_order"} and said not in observed(some).notes
     own = [{**row, "data_order": str(i)} for i, row in enumerate(rows)]
     assert sampled(own) == set() and said not in observed(own).notes
     two = [{**row, "data_order": "pq"[i % 2]} for i, row in enumerate(rows)]

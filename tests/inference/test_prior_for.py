@@ -1,5 +1,7 @@
 """A prior is refused where it does not say what is sampled, in a sentence and before sampling."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -8,7 +10,7 @@ from bayes_dsl.inference.fit import fit
 from bayes_dsl.inference.misfit import Misfit, with_misfit
 from bayes_dsl.inference.observations import observe
 from bayes_dsl.inference.posterior import Posterior
-from bayes_dsl.inference.prior_for import prior_for, refuse_mismatch
+from bayes_dsl.inference.prior_for import prior_for, prior_told, refuse_mismatch
 from bayes_dsl.inference.priors import Density, Prior, default_prior, prior_of_your_own
 from bayes_dsl.laws.registry import registered
 from bayes_dsl.laws.supervised import CHINCHILLA, SUPERVISED
@@ -83,3 +85,25 @@ def test_a_coefficient_that_may_be_negative_is_refused(small_table: RunTable) ->
     prior = prior_of_your_own(*(density(name) for name in ("log_K", "k", "m")))
     for said, name in zip(refused(small_table, POWER, prior), ("k", "m"), strict=True):
         assert said.startswith(f"law power: parameter = {name}; a law of your own is sampled in logarithms")
+
+
+def test_priors_are_told_apart_by_what_they_say_of_the_coefficients(
+    small_table: RunTable, small_posterior: Posterior
+) -> None:
+    own = prior_for(small_table, SUPERVISED, None)
+    assert prior_told(own, SUPERVISED, small_table) is None
+    assert prior_told(with_misfit(own, Misfit()), SUPERVISED, small_table) is None
+    assert prior_told(small_posterior.prior, small_posterior.law, small_posterior.table) is None
+    elsewhere = default_prior(SUPERVISED, typical_loss=9.0)
+    told = prior_told(elsewhere, SUPERVISED, small_table)
+    assert told is not None and told.startswith("densities of your own, sha256 ")
+    wider = own.with_scales(2.0)
+    assert (
+        len({told, prior_told(wider, SUPERVISED, small_table), prior_told(MY_PRIOR, MINE, small_table)}) == 3
+    )
+    worded = replace(
+        elsewhere, densities=tuple(replace(one, reason="in other words") for one in elsewhere.densities)
+    )
+    assert prior_told(worded, SUPERVISED, small_table) == told
+    joint = small_posterior.as_prior().joint
+    assert prior_told(replace(own, joint=joint), SUPERVISED, small_table) == joint.origin

@@ -138,6 +138,7 @@ def test_every_posterior_of_a_back_test_has_its_law_and_prior(asked) -> None:
     assert [(name, prior) for name, prior, _ in asked] == [("mine", MY_PRIOR)] * 4
     assert set(found.rows["method"]) == {"misfit", "bare law"}
     assert "prior of the mine law: densities of your own" in found.notes
+    assert found.law == "mine" and (found.prior or "").startswith("densities of your own, sha256 ")
 
 
 def test_a_carried_prior_brings_its_law_to_a_back_test(asked, small_table: RunTable) -> None:
@@ -145,11 +146,12 @@ def test_a_carried_prior_brings_its_law_to_a_back_test(asked, small_table: RunTa
     found = backtest(small_table, prior=carried, methods=["bare law"], factors=[8.0])
     assert [(name, prior) for name, prior, _ in asked] == [("supervised", carried)]
     assert f"prior of the supervised law: {carried.joint.origin}" in found.notes
+    assert (found.law, found.prior) == ("supervised", carried.joint.origin)
 
 
 def test_a_back_test_without_a_prior_is_asked_as_before(asked, small_table: RunTable) -> None:
     found = backtest(small_table, methods=["bare law"], factors=[8.0])
-    assert [prior for _, prior, _ in asked] == [None]
+    assert [prior for _, prior, _ in asked] == [None] and found.prior is None
     assert not any(one.startswith("prior of") for one in found.notes)
     assert law_of_prior(small_table, None, None) is None
     assert law_of_prior(small_table, CHINCHILLA, None) is CHINCHILLA

@@ -194,7 +194,7 @@ def test_p_values_are_corrected_for_their_number(small_posterior: Posterior) -> 
     least = min(asked, key=lambda one: one.p)
     assert least.p_holm == pytest.approx(min(1.0, len(asked) * least.p))
     assert all(one.p_holm >= one.p for one in asked)
-    # A p value of .02 is no surprise among so many, one of .001 is.
+    # Only what is at most .05 after the correction is a surprise.
     low = [replace(one, p_holm=p) for one, p in zip(check.statistics, (0.051, 0.05, 1, 1, 1), strict=True)]
     assert [one.split(",")[1].split(":")[0] for one in replace(check, statistics=tuple(low)).surprises] == [
         f" {LARGEST}"
