@@ -29,6 +29,8 @@ class Outcome:
         F(N_T) per token, as if the run had the teacher to itself.
     loss, loss_se
         On the evaluation windows; `loss_se` is that of `excess` where there is one. None in a diverged run.
+    data_order : str or None
+        None: whoever reads the table says whether `data_seed` is to have an effect (`--columns data_order=data_seed`).
     cpu_seconds, wall_seconds : float
         Runs that were trained together share the time in proportion to their FLOPs, so that rows add up.
     train_loss_last : float or None
@@ -48,6 +50,7 @@ class Outcome:
     seed: int
     group: str | None = None
     eval_id: str
+    data_order: str | None = None
     teacher_id: str | None = None
     teacher_params: int | None = None
     teacher_tokens: int | None = None

@@ -30,9 +30,8 @@ def predictive_of(posterior: Posterior, loo: LeaveOneOut) -> PredictiveKeys | No
 
 def _calibration(one: RowCalibration) -> RowCalibrationKeys:
     """What is no number is null in JSON."""
-    return RowCalibrationKeys(
-        **{name: None if value != value else value for name, value in asdict(one).items()}
-    )
+    found = {name: None if value != value else value for name, value in asdict(one).items()}
+    return RowCalibrationKeys.model_validate(found)
 
 
 def show_predictive(found: PredictiveKeys | None) -> None:

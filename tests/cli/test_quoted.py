@@ -80,9 +80,10 @@ def test_distances_count_from_the_largest_run_of_any_role_as_in_the_back_test(
 ) -> None:
     kept, runs = tmp_path / "b.json", [("supervised", 1e9, 4e10), ("distilled", 1e8, 1e10)]
     write_backtest(made(small_posterior.table_sha256), kept)
-    frame = pd.DataFrame(runs, columns=["role", "params", "tokens"]).assign(
-        loss=3.0, teacher_loss=[np.nan, 2.5]
-    )
+    # Of the same median loss, on which the package's own prior is centred.
+    middle = float(np.median(small_posterior.table.values("loss")))
+    frame = pd.DataFrame(runs, columns=["role", "params", "tokens"])
+    frame = frame.assign(loss=middle, teacher_loss=[np.nan, 2.5])
     table = RunTable.from_pandas(frame)
     monkeypatch.setitem(vars(small_posterior), "table", table)
     for times, place in ((1.5, "1x to 2x"), (2.5, "2x to 4x")):

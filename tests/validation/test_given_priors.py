@@ -94,7 +94,7 @@ def test_control_laws_without_a_prior_of_their_own_keep_their_default(asked, sma
         (
             {"mine": K_ALONE},
             "it has no density for log_floor, log_k. The law's own are log_floor, log_K, log_k (a positive alpha is "
-            "sampled as log_alpha).",
+            "sampled as log_alpha); prior_of_your_own(...) adds those of noise and shared effects.",
         ),
         (
             {"mine": MY_PRIOR, "chinchilla": default_prior(SUPERVISED, typical_loss=2.5)},
