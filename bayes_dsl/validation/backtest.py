@@ -112,8 +112,8 @@ class Backtest:
         if beyond > float(mine["beyond"].max()):
             reach = float(mine["beyond"].max())
             return (
-                f"beyond what was back-tested: {beyond:.3g}x the largest {self.by}, where held-out runs went up "
-                f"to {reach:.3g}x"
+                f"beyond what was back-tested: {beyond:.3g}x the largest {self.by} of any run, where held-out runs "
+                f"went up to {reach:.3g}x"
             )
         low = max(bound for bound in BINS if bound <= max(beyond, 1.0))
         high = min((bound for bound in BINS if bound > low), default=np.inf)
@@ -121,7 +121,7 @@ class Backtest:
         near, place = (mine, "all distances") if near.empty else (near, f"{low:g}x to {high:g}x")
         found = _scores(near, 0.9)
         return (
-            f"back-tested at {place} the largest {self.by}: {100 * self.prob:g} % intervals held "
+            f"back-tested at {place} the largest {self.by} of any run: {100 * self.prob:g} % intervals held "
             f"{found['coverage']:.2f} of {found['clusters']} clusters ({found['runs']} runs) of {self.source}"
         )
 

@@ -99,8 +99,8 @@ class PredictiveCheck:
             if one.p_holm <= LEVEL
         ]
         said += [
-            f"{one.role} rows, left out: {one.inside:.0%} lie in their {one.prob:.0%} intervals, and their places in "
-            f"what is forecast of them are not uniform (p {one.p_holm:.2g})"
+            f"{one.role} rows, left out: {100 * one.inside:.0f} % lie in their {100 * one.prob:.0f} % intervals, and "
+            f"their places in what is forecast of them are not uniform (p {one.p_holm:.2g})"
             for one in self.calibration
             if one.p_holm <= LEVEL
         ]
@@ -114,7 +114,7 @@ class PredictiveCheck:
         if not self.surprises:
             return (
                 f"The fitted model looks like these runs: nothing stands out among {asked} questions "
-                f"(at {LEVEL:.0%}, after Holm's correction)."
+                f"(at {100 * LEVEL:.0f} %, after Holm's correction)."
             )
         return (
             "The fitted model does not look like these runs (p values after Holm's correction): "

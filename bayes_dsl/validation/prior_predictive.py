@@ -67,7 +67,7 @@ class PriorCheck:
         ):
             if p <= LEVEL:
                 side, share = (higher, place) if place > 0.5 else (lower, 1 - place)
-                said.append(f"{side} than in {share:.1%} of the prior's tables")
+                said.append(f"{side} than in {100 * share:.1f} % of the prior's tables")
         if self.p_inside <= LEVEL:
             said.append("too few of them lie in the prior's intervals")
         return tuple(said)
@@ -75,8 +75,8 @@ class PriorCheck:
     def sentence(self) -> str:
         """The finding in a sentence or two."""
         told = (
-            f"{self.inside:.0%} lie in its central {100 * self.prob:.0f} % intervals, whose ends are a factor of "
-            f"{self.width:.3g} in loss apart"
+            f"{100 * self.inside:.0f} % lie in its central {100 * self.prob:.0f} % intervals, whose ends are a factor "
+            f"of {self.width:.3g} in loss apart"
         )
         if not self.conflicts:
             return f"The prior expected such losses of {self.role} rows: {told}."

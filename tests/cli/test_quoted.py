@@ -30,7 +30,7 @@ def test_a_record_of_the_same_table_is_quoted(
     kept = tmp_path / "b.json"
     write_backtest(made(small_posterior.table_sha256), kept)
     assert told(bayes_dsl, posterior_file, kept).startswith(
-        "back-tested at 1x to 2x the largest compute: 90 % intervals held 0.00 of 1 clusters"
+        "back-tested at 1x to 2x the largest compute of any run: 90 % intervals held 0.00 of 1 clusters"
     )
     far = told(bayes_dsl, posterior_file, kept, "--student", "4e10", "--tokens", "1e12")
     assert far.startswith("beyond what was back-tested: ")

@@ -41,11 +41,12 @@ def test_a_forecast_is_told_its_record_or_that_there_is_none() -> None:
     found = made()
     assert found.reach == 3.0
     assert found.quoted("misfit", 1.7) == (
-        "back-tested at 1x to 2x the largest compute: 90 % intervals held 0.50 of 1 clusters (2 runs) of runs.csv"
+        "back-tested at 1x to 2x the largest compute of any run: 90 % intervals held 0.50 of 1 clusters (2 runs) "
+        "of runs.csv"
     )
     assert found.quoted("bare law", 0.3).startswith("back-tested at 1x to 2x")
     assert found.quoted("misfit", 50.0) == (
-        "beyond what was back-tested: 50x the largest compute, where held-out runs went up to 3x"
+        "beyond what was back-tested: 50x the largest compute of any run, where held-out runs went up to 3x"
     )
     assert found.quoted("other", 1.0) == "other: was not back-tested"
 

@@ -48,7 +48,7 @@ def test_a_sensible_prior_is_told_in_numbers(small_posterior: Posterior) -> None
     assert found.conflicts == () and found.inside > 0.9 and 2.0 < found.width < 5.0
     assert found.tables + found.refused == PRIOR_TABLES
     assert found.sentence().startswith(
-        f"The prior expected such losses of supervised rows: {found.inside:.0%} lie"
+        f"The prior expected such losses of supervised rows: {100 * found.inside:.0f} % lie"
     )
 
 
@@ -57,7 +57,7 @@ def test_a_prior_centred_far_off_is_in_conflict(small_posterior: Posterior) -> N
     found = checked(small_posterior, prior)
     assert found.inside == 0.0 and found.median_place == 0.0
     assert max(found.p_median, found.p_inside) <= LEVEL
-    assert "their median loss is lower than in 100.0% of the prior's tables" in found.sentence()
+    assert "their median loss is lower than in 100.0 % of the prior's tables" in found.sentence()
     assert "The supervised rows are a surprise to the prior" in found.sentence()
     prior = changed(small_posterior.prior, "log_L_center", loc=np.log(1.0), scale=0.05)
     assert "higher than in" in checked(small_posterior, prior).sentence()
