@@ -18,6 +18,7 @@ from bayes_dsl.inference.noise import token_scale, total_scale
 from bayes_dsl.inference.observations import Observations, observe
 from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.validation.loo import LARGEST_PARETO_K, LeaveOneOut, leave_one_out
+from bayes_dsl.validation.replicates import role_rows
 
 Floats = NDArray[np.float64]
 
@@ -129,9 +130,7 @@ def _line(posterior: Posterior, row: int, run_id: str) -> int | None:
 def log_expected(posterior: Posterior, observations: Observations) -> Floats:
     """ln(expected loss) of each row, shared effects included, (draw, run), in the order of the program."""
     parts = []
-    begin = 0
-    for role, count in zip(observations.structure.roles, observations.structure.rows, strict=True):
-        rows = slice(begin, begin + count)
+    for role, rows in role_rows(observations.structure).items():
         total = np.log(_law_loss(posterior, observations.data["inputs"][role], role))
         for name, effect in observations.data["effects"].items():
             shared = effect["shared"][rows]
@@ -139,7 +138,6 @@ def log_expected(posterior: Posterior, observations: Observations) -> Floats:
                 draws = posterior.draws(f"effect_{name}")
                 total[:, shared] += draws[:, effect["level"][rows][shared]]
         parts.append(total)
-        begin += count
     return np.concatenate(parts, axis=1)
 
 

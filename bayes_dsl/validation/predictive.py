@@ -15,7 +15,7 @@ from bayes_dsl.inference.posterior import Posterior
 from bayes_dsl.validation.loo import LARGEST_PARETO_K, LeaveOneOut, leave_one_out
 from bayes_dsl.validation.prior_predictive import LEVEL, PROB, PriorCheck, prior_check
 from bayes_dsl.validation.ranks import holm
-from bayes_dsl.validation.replicates import Rows, observations_of, posterior_sites, rows_of
+from bayes_dsl.validation.replicates import Rows, observations_of, posterior_sites, role_rows, rows_of
 from bayes_dsl.validation.row_statistics import LEAST_ROWS, Question, questions_of, ranks_of
 
 Floats = NDArray[np.float64]
@@ -209,11 +209,10 @@ def _answered(question: Question, observed: Floats, new: Floats) -> Statistic:
 
 def _calibration(observations: Observations, rows: Rows, loo: LeaveOneOut) -> tuple[RowCalibration, ...]:
     """Each role with enough rows: the PIT of each row, averaged over the draws as if they had not seen it."""
-    found, begin = [], 0
+    found = []
     log_loss = np.asarray(observations.data["log_loss"])
-    for role, count in zip(observations.structure.roles, observations.structure.rows, strict=True):
-        these = slice(begin, begin + count)
-        begin += count
+    for role, these in role_rows(observations.structure).items():
+        count = these.stop - these.start
         if count < LEAST_ROWS:
             continue
         z = (log_loss[these] - rows.mean[:, these]) / rows.scale[:, these]

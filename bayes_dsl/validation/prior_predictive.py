@@ -11,7 +11,7 @@ from bayes_dsl.errors import Fault, InputError
 from bayes_dsl.inference.observations import Observations
 from bayes_dsl.inference.priors import Prior
 from bayes_dsl.validation.ranks import holm
-from bayes_dsl.validation.replicates import prior_sites, rows_of
+from bayes_dsl.validation.replicates import prior_sites, role_rows, rows_of
 from bayes_dsl.validation.worlds import possible_draws
 
 Floats = NDArray[np.float64]
@@ -114,12 +114,8 @@ def prior_check(observations: Observations, prior: Prior, *, seed: int = 0) -> t
         )
     made = rows.chosen(fine).replicated(np.random.default_rng((seed, 6)))
     log_loss = np.asarray(observations.data["log_loss"], dtype=np.float64)
-    structure, found, begin = observations.structure, [], 0
-    for role, count in zip(structure.roles, structure.rows, strict=True):
-        these = slice(begin, begin + count)
-        found.append(_of_role(role, log_loss[these], made[:, these]))
-        begin += count
-    return _corrected(found)
+    roles = role_rows(observations.structure)
+    return _corrected([_of_role(role, log_loss[these], made[:, these]) for role, these in roles.items()])
 
 
 def _of_role(role: str, log_loss: Floats, made: Floats) -> PriorCheck:

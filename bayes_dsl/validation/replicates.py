@@ -56,6 +56,15 @@ class Rows:
         return np.asarray(self.mean + self.scale * t, dtype=np.float64)
 
 
+def role_rows(structure: Structure) -> dict[str, slice]:
+    """Where each role's rows stand among all of them, in the order of the program."""
+    ends = np.cumsum(structure.rows)
+    return {
+        role: slice(int(end - count), int(end))
+        for role, count, end in zip(structure.roles, structure.rows, ends, strict=True)
+    }
+
+
 def rows_at(structure: Structure, sites: Any, data: Any) -> Any:
     """All that follows from one draw of the sampled sites, and the mean and scale (run,) of every row's ln(loss)."""
     trace = handlers.trace(handlers.substitute(program, data=sites)).get_trace(structure, data)

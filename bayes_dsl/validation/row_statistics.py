@@ -11,6 +11,7 @@ from scipy.stats import rankdata
 
 from bayes_dsl.inference.observations import Observations
 from bayes_dsl.inference.posterior import Posterior
+from bayes_dsl.validation.replicates import role_rows
 
 Floats = NDArray[np.float64]
 
@@ -40,10 +41,9 @@ def questions_of(
     posterior: Posterior, observations: Observations
 ) -> tuple[tuple[slice, tuple[Question, ...]], ...]:
     """The rows of each role that has enough of them, in the program's order, and the questions about them."""
-    used, found, begin = posterior.table.used, list[tuple[slice, tuple[Question, ...]]](), 0
-    for role, count in zip(observations.structure.roles, observations.structure.rows, strict=True):
-        rows = slice(begin, begin + count)
-        begin += count
+    used, found = posterior.table.used, list[tuple[slice, tuple[Question, ...]]]()
+    for role, rows in role_rows(observations.structure).items():
+        count = rows.stop - rows.start
         if count < LEAST_ROWS:
             continue
         order = observations.order[rows]

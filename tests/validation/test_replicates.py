@@ -22,6 +22,7 @@ from bayes_dsl.validation.replicates import (
     observations_of,
     posterior_sites,
     prior_sites,
+    role_rows,
     rows_of,
 )
 from bayes_dsl.validation.worlds import study_of
@@ -123,3 +124,10 @@ def test_a_posterior_without_its_coordinates_is_refused(small_table) -> None:
     posterior = posterior_around(truth.law, truth.parameters, small_table)
     with pytest.raises(InputError, match="log_L_center"):
         posterior_sites(posterior, observations_of(posterior))
+
+
+def test_each_role_has_its_rows_and_none_is_left(small_distilled: Posterior) -> None:
+    assert role_rows(observations_of(small_distilled).structure) == {
+        "supervised": slice(0, 30),
+        "distilled": slice(30, 70),
+    }
