@@ -206,6 +206,12 @@ def measured(workers: int, *, partial: bool) -> pd.DataFrame:
     if not partial:
         run_here(made, workers=workers)
     rows = gathered(made, partial=partial)
+    have = len(recorded()) if RESULT.is_file() else 0
+    if len(rows) < have:
+        raise SystemExit(
+            f"{len(rows)} rows are under {CACHE.name}, {have} are recorded: --recorded reads these, without --partial "
+            "the rest is run first"
+        )
     told = {
         "seed": SEED,
         "sampler": asdict(SETTINGS),

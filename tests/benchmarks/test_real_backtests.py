@@ -79,3 +79,13 @@ def test_the_record_is_whole_and_meets_what_was_asked() -> None:
     assert not real.ledger_row(as_rival)["met"]
     exchanged = {"misfit": "point fit", "point fit": "misfit"}
     assert not real.ledger_row(recorded.assign(method=recorded["method"].replace(exchanged)))["met"]
+
+
+@pytest.mark.skipif(not real.RESULT.is_file(), reason="nothing is recorded yet")
+def test_a_record_is_never_replaced_by_fewer_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder()
+    before = real.RESULT.read_bytes()
+    monkeypatch.setattr(real, "gathered", lambda made, partial: real.recorded().iloc[:-1])
+    with pytest.raises(SystemExit, match="191 rows are under real_backtests, 192 are recorded"):
+        real.measured(1, partial=True)
+    assert real.RESULT.read_bytes() == before
