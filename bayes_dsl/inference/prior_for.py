@@ -1,4 +1,4 @@
-"""The prior that a law takes to a table, refused where it does not say what is sampled."""
+"""The prior that a law takes to a table: which one, what it is called, and whether it says what is sampled."""
 
 from __future__ import annotations
 
